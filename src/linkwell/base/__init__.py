@@ -1,0 +1,1 @@
+"""What everything stands on, knowing nothing of the rest."""

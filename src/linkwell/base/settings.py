@@ -1,0 +1,98 @@
+"""All settings, in one place, with the units in their names. A workspace's `linkwell.toml` overrides the defaults."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from linkwell.base.errors import FormatError, MissingError
+
+DEFAULT_USER_AGENT = "linkwell/0.1 (+https://linkwell.example/bot)"
+
+
+class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How work is run."""
+
+    workers: int = 0
+    """Processes; 0 means one for each core."""
+    max_attempts: int = 3
+    """How often a task may lose its worker before it is given up."""
+
+
+class BuildSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How links are taken from archives."""
+
+    max_text_characters: int = 2_000
+    """Longer texts are cut here (what LAION did); the count of cut texts is in the stats."""
+    max_url_characters: int = 2_000
+    """Longer URLs are rejected."""
+    bucket_rows: int = 2_000_000
+    """Keys that one bucket of the exchange may hold: sets the memory of de-duplication, about 60 bytes each."""
+
+
+class PopulateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How images are fetched."""
+
+    user_agent: str = DEFAULT_USER_AGENT
+    shard_rows: int = 1_000
+    """Links in one shard of a copy made from a build; a copy of a release follows its cells."""
+    concurrency: int = 64
+    """Requests in flight in one process."""
+    per_host_concurrency: int = 4
+    total_deadline_seconds: float = 30.0
+    """From the first byte sent to the last byte received, redirects included."""
+    connect_timeout_seconds: float = 10.0
+    max_image_bytes: int = 50_000_000
+    max_image_pixels: int = 89_478_485
+    """Refused from the header, before decoding."""
+    max_redirects: int = 5
+    retries: int = 1
+    """For passing failures only."""
+    jpeg_quality: int = 95
+
+
+class ReleaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a release is cut into cells and shards."""
+
+    cell_min_rows: int = 1_000
+    """k: the fewest rows of a cell. Smaller than 1,000 gives little protection; the demo does, and says so."""
+    cells_per_shard: int = 100
+
+
+class RecallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How recalls are put into batches."""
+
+    cells_per_batch: int = 8
+    """A covered batch is padded to a multiple of this with cells drawn from public randomness."""
+    timestamp_days: int = 7
+    """How long the feed's timestamp is trusted; a client stops on an older one."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of `linkwell.toml`."""
+
+    dataset: str = "links"
+    engine: EngineSettings = EngineSettings()
+    build: BuildSettings = BuildSettings()
+    populate: PopulateSettings = PopulateSettings()
+    release: ReleaseSettings = ReleaseSettings()
+    recall: RecallSettings = RecallSettings()
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a `linkwell.toml`.
+
+    Raises:
+        MissingError: there is no such file.
+        FormatError: it is not TOML, or holds a setting that does not exist or has the wrong type.
+    """
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise MissingError("there is no such file", str(path), "Make a workspace with: linkwell init DIR") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FormatError(f"this is not TOML: {error}", str(path)) from error
+    try:
+        return msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise FormatError(str(error), str(path), "docs/settings.md lists every setting.") from error

@@ -1,0 +1,68 @@
+"""The program `linkwell`: one thin command per act, each opening a workspace, calling one package, printing the result."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from linkwell import __version__
+from linkwell.base.errors import LinkwellError
+from linkwell.cli.output import set_workspace
+from linkwell.cli.workspace import add_workspace_commands
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="linkwell",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Keep a link dataset: build, populate, audit, take reports, release, recall, purge.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"linkwell {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            "--workspace", "-w", help="The workspace's folder. [default: $LINKWELL_WORKSPACE or the current folder]"
+        ),
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Remember the workspace for the command that follows."""
+    set_workspace(workspace)
+
+
+add_workspace_commands(app)
+
+
+def main() -> None:
+    """Run the program. Exit codes: 0 done, 1 done but something needs you, 2 wrong usage, 3 could not be done, 130 stopped."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except LinkwellError as error:
+        sys.stderr.write(f"linkwell: {error}" + "\n")
+        code = error.exit_code
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        sys.stderr.write("linkwell: stopped. The same command goes on where this one was." + "\n")
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)

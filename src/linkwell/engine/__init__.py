@@ -1,0 +1,23 @@
+"""Run tasks over shards, in local processes or wherever an engine runs them; and the exchange, where shards meet."""
+
+from linkwell.engine.exchange import deduplicate
+from linkwell.engine.local import LocalEngine, SerialEngine
+from linkwell.engine.stage import Engine, StageResult, run_listed_task, run_stage
+from linkwell.engine.task import Input, Mark, Task, TaskContext, any_input, local_input, task
+
+__all__ = [
+    "Engine",
+    "Input",
+    "LocalEngine",
+    "Mark",
+    "SerialEngine",
+    "StageResult",
+    "Task",
+    "TaskContext",
+    "any_input",
+    "deduplicate",
+    "local_input",
+    "run_listed_task",
+    "run_stage",
+    "task",
+]
