@@ -18,7 +18,7 @@ from linkwell.base.shards import ParquetWriter, open_parquet, read_tables
 from linkwell.engine.stage import Engine, StageResult, run_stage
 from linkwell.engine.task import TaskContext, local_input, resolve_rank, task
 
-_SCATTERED = pa.schema([("key", pa.binary(16)), ("rank", pa.int8()), ("row", pa.int64())])
+_SCATTERED = pa.schema([("key", pa.binary(16)), ("rank", pa.int8()), ("row", pa.int64())])  # type: ignore[arg-type] # the stub of pa.binary says object
 _LOSERS = pa.schema([("row", pa.int64())])
 
 
