@@ -1,0 +1,92 @@
+"""Files appear whole or not at all."""
+
+import errno
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from linkwell.base.errors import DamagedFileError, MissingError, StorageError
+from linkwell.base.shards import ParquetWriter, atomic_path, read_tables, sweep, temporary_path, write_bytes
+
+
+def _fail_with(code: int) -> OSError:
+    return OSError(code, os.strerror(code))
+
+
+def _write_half(path: Path) -> None:
+    path.write_bytes(b"half of the ne")
+    raise RuntimeError
+
+
+def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    """The block fails: the old content stands, no temporary stays."""
+    final = tmp_path / "a"
+    write_bytes(final, b"old")
+    with pytest.raises(RuntimeError), atomic_path(final) as temporary:
+        _write_half(temporary)
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert final.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_or_closed_disk_is_a_storage_error_that_names_the_file(tmp_path: Path, code: int) -> None:
+    """The system's error becomes ours, with the path and advice."""
+    final = tmp_path / "a"
+    with pytest.raises(StorageError) as caught, atomic_path(final):
+        raise _fail_with(code)
+    assert caught.value.where == str(final)
+    assert caught.value.advice
+
+
+def test_a_disk_that_is_full_only_at_the_sync_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sync is where delayed allocation reports a full disk; the old file must still stand."""
+    final = tmp_path / "a"
+    write_bytes(final, b"old")
+
+    def full(_descriptor: int) -> None:
+        raise _fail_with(errno.ENOSPC)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError):
+        write_bytes(final, b"new")
+    assert final.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+    """Only temporaries go."""
+    write_bytes(tmp_path / "kept", b"x")
+    temporary_path(tmp_path / "kept").write_bytes(b"half")
+    assert sweep(tmp_path) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_secret_file_is_never_readable_by_others(tmp_path: Path) -> None:
+    """The mode is set when the file is made, not afterwards."""
+    write_bytes(tmp_path / "key", b"x", mode=0o600)
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_rows_come_back_in_order_and_in_bounded_tables(tmp_path: Path) -> None:
+    """A file of many row groups is read in small tables."""
+    schema = pa.schema([("n", pa.int64())])
+    with ParquetWriter(tmp_path / "a.parquet", schema, row_group_rows=100) as writer:
+        for start in range(0, 1000, 30):
+            writer.write(pa.table({"n": list(range(start, min(start + 30, 1000)))}))
+    tables = list(read_tables([tmp_path / "a.parquet"], batch_rows=64))
+    assert max(t.num_rows for t in tables) <= 64
+    assert [n for t in tables for n in t["n"].to_pylist()] == list(range(1000))
+
+
+def test_a_parquet_file_cut_short_is_named(tmp_path: Path) -> None:
+    """Half a file is an error that says which, never fewer rows."""
+    path = tmp_path / "a.parquet"
+    with ParquetWriter(path, pa.schema([("n", pa.int64())])) as writer:
+        writer.write(pa.table({"n": list(range(10_000))}))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DamagedFileError, match=r"a\.parquet"):
+        list(read_tables([path]))
+    with pytest.raises(MissingError):
+        list(read_tables([tmp_path / "none.parquet"]))
