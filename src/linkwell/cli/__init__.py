@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from linkwell import __version__
 from linkwell.base.errors import LinkwellError
@@ -54,15 +54,16 @@ def main() -> None:
     """Run the program. Exit codes: 0 done, 1 done but something needs you, 2 wrong usage, 3 could not be done, 130 stopped."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         code = stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = 2
+    except TyperException as error:
+        show = getattr(error, "show", lambda: sys.stderr.write(f"{error}\n"))
+        show()
+        code = error.exit_code
     except LinkwellError as error:
         sys.stderr.write(f"linkwell: {error}" + "\n")
         code = error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("linkwell: stopped. The same command goes on where this one was." + "\n")
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
