@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= linkwell-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs clean
+.PHONY: help demo test check format reference docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -30,11 +30,15 @@ check: $(VENV)/dev  ## lint, types, docs: what must be clean at every commit
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/reference.py --check
 	$(BIN)/mkdocs build --strict --quiet --site-dir .cache/site
 
 format: $(VENV)/dev  ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+reference: $(VENV)/dev  ## write the pages of the docs that are read off the code
+	$(BIN)/python scripts/reference.py
 
 docs: $(VENV)/dev  ## serve the documentation on loopback
 	$(BIN)/mkdocs serve

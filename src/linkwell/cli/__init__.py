@@ -1,6 +1,8 @@
 """The program `linkwell`: one thin command per act, each opening a workspace, calling one package, printing the result."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +59,7 @@ def main() -> None:
     except typer.Exit as stop:
         code = stop.exit_code
     except TyperException as error:
-        show = getattr(error, "show", lambda: sys.stderr.write(f"{error}\n"))
+        show: Callable[[], object] = getattr(error, "show", partial(sys.stderr.write, f"linkwell: {error}\n"))
         show()
         code = error.exit_code
     except LinkwellError as error:
