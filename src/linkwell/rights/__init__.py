@@ -1,0 +1,19 @@
+"""Statements about consent and licence, read from where they stand, and the verdicts they come to."""
+
+from linkwell.rights.licence import Licence, licence_of
+from linkwell.rights.robots_tag import TRAINING_AGENTS
+from linkwell.rights.statements import header_signals, meta_signals
+from linkwell.rights.verdicts import RESTRICTION_COLUMNS, Signal, Verdicts, combine, restriction_rank
+
+__all__ = [
+    "RESTRICTION_COLUMNS",
+    "TRAINING_AGENTS",
+    "Licence",
+    "Signal",
+    "Verdicts",
+    "combine",
+    "header_signals",
+    "licence_of",
+    "meta_signals",
+    "restriction_rank",
+]
