@@ -1,0 +1,161 @@
+"""PDQ, the perceptual hash of the field's hash lists: 256 bits and a quality from the pixels of one picture.
+
+The algorithm is Meta's ("The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm", `hashing.pdf` in
+facebook/ThreatExchange): luma; two passes of a box filter along both sides, windows of 1/128 of the side rounded up, shrunk at the
+edges and divided by what is left of them; the 64 x 64 pixels at the block centres; slots 1-16 of the cosine transform both ways;
+a bit for each of the 256 coefficients that is above their median. Quality is the sum of the steps of 1 % and more between
+neighbours of the 64 x 64 picture, over 90, at most 100.
+
+The filter is linear and only 64 x 64 of its values are used, so it is not run over the picture: each of those values is a weighted
+sum over the few rows and columns that reach it, and the weights, edges included, depend on the length of the side alone.
+That is exact, and it is a small part of the work.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+PDQ_BYTES = 32
+MATCHED_QUALITY = 50
+"""Below this quality (0-100) a hash says too little to be matched: the threshold of the whole field."""
+MATCHED_DISTANCE = 31
+"""Hashes that differ in at most this many of 256 bits are taken for the same picture: the threshold of the whole field."""
+
+_SIDE = 64
+_SLOTS = 16
+_MIN_SIDE_PIXELS = 5
+"""Pictures with a shorter side have no hash: zeros, quality 0, as in the C++ reference."""
+_MEDIAN = _SLOTS * _SLOTS // 2 - 1
+_MAX_QUALITY = 100
+_QUALITY_DIVISOR = 90
+_TILE_PIXELS = 1 << 17
+"""Pixels turned to float at a time, so that a large picture needs little more memory than itself."""
+_CACHED_SIDE_PIXELS = 8_192
+
+_Floats = npt.NDArray[np.float32]
+
+_COSINES: _Floats = (
+    np.sqrt(2 / _SIDE)
+    * np.cos(np.pi / (2 * _SIDE) * np.outer(np.arange(1, _SLOTS + 1), 2 * np.arange(_SIDE) + 1), dtype=np.float64)
+).astype(np.float32)
+
+
+class _Reach(NamedTuple):
+    """The rows (or columns) one value of the 64 x 64 picture is made of, `start` to `stop`, and their weights."""
+
+    start: int
+    stop: int
+    weights: _Floats
+
+
+def pdq_hash(pixels: npt.NDArray[np.uint8]) -> tuple[bytes, int]:
+    """The PDQ hash of a picture and its quality.
+
+    Args:
+        pixels: luma of shape (height, width), or RGB of shape (height, width, 3); 8 bits a channel.
+
+    Returns:
+        32 bytes, whose hex is the hash as hash lists write it, and the quality, 0-100.
+
+    Raises:
+        ValueError: the array has another shape or type.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):  # noqa: PLR2004 - axes, channels
+        raise ValueError(
+            f"pixels must be uint8 (height, width) or (height, width, 3), not {pixels.dtype} {pixels.shape}"
+        )
+    if min(pixels.shape[:2]) < _MIN_SIDE_PIXELS:
+        return bytes(PDQ_BYTES), 0
+    small = _shrink(pixels)
+    coefficients = (_COSINES @ small @ _COSINES.T).ravel()
+    median = np.partition(coefficients, _MEDIAN)[_MEDIAN]
+    return np.packbits(coefficients[::-1] > median).tobytes(), _quality(small)
+
+
+def _quality(small: _Floats) -> int:
+    steps = 0
+    for axis in (0, 1):
+        percent = np.diff(small, axis=axis) * np.float32(100) / np.float32(255)
+        steps += int(np.abs(np.trunc(percent)).sum())
+    return min(steps // _QUALITY_DIVISOR, _MAX_QUALITY)
+
+
+def _shrink(pixels: npt.NDArray[np.uint8]) -> _Floats:
+    """The 64 x 64 picture, tile by tile: columns outside, rows inside."""
+    height, width = pixels.shape[:2]
+    if height <= 2 * _SIDE and width <= 2 * _SIDE:
+        return _luma(pixels[_centres(height)][:, _centres(width)])  # windows of one pixel change nothing
+    rows, columns = _reaches(height), _reaches(width)
+    small = np.empty((_SIDE, _SIDE), np.float32)  # transposed, so that each sum writes a run of memory
+    for first_column, last_column in _tiles(columns, max(reach.stop - reach.start for reach in rows)):
+        left, right = columns[first_column].start, columns[last_column].stop
+        strip = np.empty((_SIDE, right - left), np.float32)
+        for first_row, last_row in _tiles(rows, right - left):
+            top = rows[first_row].start
+            luma = _luma(pixels[top : rows[last_row].stop, left:right])
+            for index in range(first_row, last_row + 1):
+                start, stop, weights = rows[index]
+                np.dot(weights, luma[start - top : stop - top], out=strip[index])
+        for index in range(first_column, last_column + 1):
+            start, stop, weights = columns[index]
+            np.dot(strip[:, start - left : stop - left], weights, out=small[index])
+    return small.T
+
+
+def _luma(pixels: npt.NDArray[np.uint8]) -> _Floats:
+    floats = pixels.astype(np.float32)
+    return floats if floats.ndim == 2 else cv2.cvtColor(floats, cv2.COLOR_RGB2GRAY)  # type: ignore[return-value] # noqa: PLR2004 - float32 in, float32 out
+
+
+def _tiles(reaches: list[_Reach], across: int) -> list[tuple[int, int]]:
+    """Runs (first, last) of the 64 values whose reach, times the pixels `across`, stays within a tile; at least one each."""
+    tiles = []
+    first = 0
+    for index in range(1, _SIDE + 1):
+        if index == _SIDE or (reaches[index].stop - reaches[first].start) * across > _TILE_PIXELS:
+            tiles.append((first, index - 1))
+            first = index
+    return tiles
+
+
+def _centres(length: int) -> npt.NDArray[np.int64]:
+    """The pixel at the middle of each of 64 blocks along a side of `length` pixels."""
+    return ((np.arange(_SIDE) + 0.5) * length / _SIDE).astype(np.int64)
+
+
+def _reaches(length: int) -> list[_Reach]:
+    return _cached_reaches(length) if length <= _CACHED_SIDE_PIXELS else _new_reaches(length)
+
+
+def _new_reaches(length: int) -> list[_Reach]:
+    """What each of the 64 values is made of along a side of `length` pixels."""
+    window = (length + 2 * _SIDE - 1) // (2 * _SIDE)
+    after = window // 2
+    before = window - 1 - after
+    centres = _centres(length)
+    start = np.maximum(centres - 2 * before, 0)
+    # Second pass: the centre is the mean of the first pass over its window; first pass: each of those is the mean over its own.
+    inner = centres[:, None] + np.arange(-before, after + 1)
+    inside = (inner >= 0) & (inner < length)
+    low = np.maximum(inner - before, 0)
+    high = np.minimum(inner + after, length - 1) + 1
+    share = inside / (inside.sum(axis=1, keepdims=True) * np.maximum(high - low, 1))
+    # Every inner window adds its share from `low` to `high`: marked at both ends, summed up along the side.
+    span = 2 * window + 1
+    offsets = np.arange(_SIDE)[:, None] * span - start[:, None]
+    marks = np.zeros(_SIDE * span)
+    kept = share[inside]
+    np.add.at(marks, (offsets + low)[inside], kept)
+    np.subtract.at(marks, (offsets + high)[inside], kept)
+    weights = np.cumsum(marks.reshape(_SIDE, span), axis=1).astype(np.float32)
+    stops = np.minimum(centres + 2 * after + 1, length)
+    return [
+        _Reach(int(s), int(e), np.ascontiguousarray(row[: e - s]))
+        for s, e, row in zip(start, stops, weights, strict=True)
+    ]
+
+
+_cached_reaches = lru_cache(maxsize=512)(_new_reaches)
