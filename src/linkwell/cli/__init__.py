@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from linkwell import __version__
 from linkwell.base.errors import LinkwellError
+from linkwell.cli.feed import add_feed_commands
 from linkwell.cli.output import set_workspace
 from linkwell.cli.workspace import add_workspace_commands
 
@@ -50,6 +51,7 @@ def program(
 
 
 add_workspace_commands(app)
+add_feed_commands(app)
 
 
 def main() -> None:
