@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 from linkwell import __version__
 from linkwell.base.errors import LinkwellError
 from linkwell.cli.feed import add_feed_commands
+from linkwell.cli.lists import add_lists_commands
 from linkwell.cli.output import set_workspace
 from linkwell.cli.workspace import add_workspace_commands
 
@@ -51,6 +52,7 @@ def program(
 
 
 add_workspace_commands(app)
+add_lists_commands(app)
 add_feed_commands(app)
 
 

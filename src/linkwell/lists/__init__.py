@@ -1,0 +1,22 @@
+"""Hash lists to matchers: formats, encrypted storage, exact joins, PDQ neighbours; and what a match comes to."""
+
+from linkwell.lists.findings import FINDING_CLASSES, Finding, Match, read_findings, write_findings
+from linkwell.lists.formats import LIST_FORMATS
+from linkwell.lists.importing import ImportReport, ListInfo, forget_list, import_list, show_lists
+from linkwell.lists.matcher import Matcher, load_matcher
+
+__all__ = [
+    "FINDING_CLASSES",
+    "LIST_FORMATS",
+    "Finding",
+    "ImportReport",
+    "ListInfo",
+    "Match",
+    "Matcher",
+    "forget_list",
+    "import_list",
+    "load_matcher",
+    "read_findings",
+    "show_lists",
+    "write_findings",
+]
