@@ -48,6 +48,8 @@ class PopulateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_redirects: int = 5
     retries: int = 1
     """For passing failures only."""
+    retry_backoff_seconds: float = 0.5
+    """Before the first retry; doubled for each further one, with jitter. A server's Retry-After takes its place."""
     jpeg_quality: int = 95
 
 

@@ -1,0 +1,124 @@
+"""The command `populate`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, open_engine, open_workspace
+
+
+def add_populate_commands(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("populate")(populate)
+
+
+def populate(  # noqa: PLR0917 - Typer declares options as arguments
+    to: Annotated[Path, typer.Argument(metavar="TO", help="The folder for the copy; made where it is not there.")],
+    release: Annotated[
+        str | None, typer.Option("--release", metavar="V", help="The release to populate. [default: the current build]")
+    ] = None,
+    size: Annotated[int, typer.Option("--size", help="Pixels of the shorter side.")] = 256,
+    resize: Annotated[
+        str, typer.Option("--resize", help="keep_ratio, or no: the full size, encoded again.")
+    ] = "keep_ratio",
+    keep_original: Annotated[
+        bool, typer.Option("--keep-original", help="Store the bytes as they came; nothing is resized.")
+    ] = False,
+    allow_net: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-net", metavar="CIDR", help="Allow a private or reserved network, as 127.0.0.0/8. Repeatable."
+        ),
+    ] = None,
+    resolve: Annotated[
+        list[str] | None,
+        typer.Option("--resolve", metavar="HOST:PORT:ADDRESS", help="Use this address for a host. Repeatable."),
+    ] = None,
+    from_archive: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from-archive", metavar="FILE", help="A WARC file whose responses stand for the web. Repeatable."
+        ),
+    ] = None,
+    respect: Annotated[
+        str, typer.Option("--respect", help="Uses whose refusal is obeyed, with commas; none for none.")
+    ] = "train_ai,tdm",
+    workers: Annotated[int | None, typer.Option("--workers", help="Processes. [default: as the settings say]")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch the images of a release, or of the current build, into a copy: tar shards as img2dataset writes them.
+
+    Digests of every image go into the ledger; what a loaded hash list names is never written. The same command goes on where a
+    stopped one was. Dead links are counted, not an error. Exit code 1: something was found that needs a decision;
+    see linkwell cases list.
+
+    Example: linkwell populate copies/birds --release v1 --size 256
+    """
+    from linkwell.populate import PopulateOptions
+    from linkwell.populate import populate as run_populate
+
+    opened = open_workspace(workspace)
+    number: int | None = None
+    if release is None:
+        from linkwell.build import current_build
+
+        links = list(current_build(opened).links)
+    else:
+        from linkwell.release import open_release
+
+        found = open_release(opened, release)
+        links, number = list(found.parts), found.revision
+    from linkwell.cases import CaseBook
+
+    report = run_populate(
+        opened,
+        to,
+        links=links,
+        engine=open_engine(opened, workers),
+        options=PopulateOptions(
+            size=size,
+            resize=resize,
+            keep_original=keep_original,
+            respect=tuple(use for use in respect.replace(" ", "").split(",") if use not in ("", "none")),
+            allow_net=tuple(allow_net or ()),
+            resolve=tuple(resolve or ()),
+            from_archive=tuple(from_archive or ()),
+        ),
+        withhold=CaseBook.open(opened).quarantined(),
+        release=release,
+        revision=number,
+    )
+    if not report.lists_loaded:
+        sys.stderr.write(
+            "linkwell: no hash list is loaded, so nothing was matched. Import one with: linkwell lists import" + "\n"
+        )
+    if report.review:
+        from linkwell.lists import read_findings
+
+        CaseBook.open(opened).open_from_findings(read_findings(opened))
+    failed = sum(report.failed.values())
+    emit(
+        {
+            "to": str(to),
+            "links": report.links,
+            "success": report.success,
+            "failed": report.failed,
+            "withheld": report.withheld,
+            "shards": report.shards,
+            "image_bytes": report.image_bytes,
+            "lists_loaded": report.lists_loaded,
+            "review": report.review,
+            "seconds": report.seconds,
+            "images_per_second": report.images_per_second,
+        },
+        as_json,
+        f"{report.success:,} of {report.links:,} links populated into {to}, {report.shards} shards, {report.seconds:.1f} s",
+        f"Failed: {failed:,} ({counted(report.failed)})" if failed else "Failed: none",
+        f"Left out: {report.withheld:,}",
+        *(["Something was found that needs a decision: see linkwell cases list"] if report.review else []),
+    )
+    if report.review:
+        raise typer.Exit(1)

@@ -1,0 +1,24 @@
+"""Links to images: fetched, checked, matched in memory, written in img2dataset's layout, and entered in the ledger."""
+
+from linkwell.populate.failures import MESSAGES
+from linkwell.populate.populate import (
+    COPY_FILE,
+    CopyInfo,
+    PopulateOptions,
+    PopulateReport,
+    populate,
+    read_copy_info,
+)
+from linkwell.populate.writer import COPY_SCHEMA, TarWriter
+
+__all__ = [
+    "COPY_FILE",
+    "COPY_SCHEMA",
+    "MESSAGES",
+    "CopyInfo",
+    "PopulateOptions",
+    "PopulateReport",
+    "TarWriter",
+    "populate",
+    "read_copy_info",
+]

@@ -1,0 +1,87 @@
+"""From the bytes of one response to what is kept of it: digests, matches, and the image as it goes into the copy.
+
+Everything here happens in memory. The digests are compared with the hash lists before anything is resized; what matches leaves
+nothing but its digests and the match (ground rule 1).
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import cv2
+
+from linkwell.ledger import Digests, exact_digests
+from linkwell.lists import Match, Matcher
+from linkwell.populate.decode import PDQ_MIN_SIDE_PIXELS, Picture, decode, encode_jpeg, resize, sniff
+from linkwell.populate.failures import Failure
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How an image is kept."""
+
+    size: int
+    """Pixels of the shorter side, for `keep_ratio`."""
+    resize: str
+    """`keep_ratio` or `no`."""
+    keep_original: bool
+    """Whether the bytes are stored as they came."""
+    quality: int
+    max_pixels: int
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What one image came to. `image` is None where it failed or matched; `matches` then says so."""
+
+    digests: Digests
+    matches: tuple[Match, ...] = ()
+    failure: Failure | None = None
+    image: bytes | None = dataclasses.field(default=None, repr=False)
+    extension: str = "jpg"
+    width: int | None = None
+    height: int | None = None
+    exif: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def examine(body: bytes, kept: Kept, matcher: Matcher) -> Examined:
+    """Digest, match, and make the image as it is kept."""
+    digests = exact_digests(body)
+    picture: Picture | None = None
+    failure: Failure | None = None
+    try:
+        picture = decode(body, max_pixels=kept.max_pixels, min_side=_min_side(kept))
+        digests = digests.with_picture(picture.pixels, picture.width, picture.height)
+    except Failure as error:
+        failure = error
+    except (cv2.error, MemoryError):
+        failure = Failure("decode_error")
+    matches = () if matcher.empty else tuple(matcher.match_digests(digests))
+    if matches or picture is None:
+        return Examined(digests, matches, failure)
+    try:
+        return _keep(body, picture, digests, kept)
+    except Failure as error:
+        return Examined(digests, failure=error)
+    except (cv2.error, MemoryError):
+        return Examined(digests, failure=Failure("decode_error"))
+
+
+def _min_side(kept: Kept) -> int | None:
+    if kept.resize == "no" and not kept.keep_original:
+        return None
+    return PDQ_MIN_SIDE_PIXELS if kept.keep_original else max(kept.size, PDQ_MIN_SIDE_PIXELS)
+
+
+def _keep(body: bytes, picture: Picture, digests: Digests, kept: Kept) -> Examined:
+    if kept.keep_original:
+        return Examined(
+            digests,
+            image=body,
+            extension=sniff(body) or "bin",
+            width=picture.width,
+            height=picture.height,
+            exif=picture.exif,
+        )
+    pixels = picture.pixels if kept.resize == "no" else resize(picture, kept.size, kept.max_pixels)
+    height, width = pixels.shape[:2]
+    return Examined(digests, image=encode_jpeg(pixels, kept.quality), width=width, height=height, exif=picture.exif)

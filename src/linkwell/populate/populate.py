@@ -1,0 +1,313 @@
+"""Populate: from links to a copy with images, shard by shard, and the ledger of everything that was fetched."""
+
+import fcntl
+import hashlib
+import math
+import os
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from linkwell.base.errors import BusyError, FormatError, MissingError, UsageError
+from linkwell.base.schema import USES
+from linkwell.base.shards import open_parquet, storage_errors, write_bytes
+from linkwell.base.workspace import Workspace
+from linkwell.engine import Engine, Task, any_input, local_input, run_stage, task
+from linkwell.lists import load_matcher
+from linkwell.populate.guard import AddressPolicy, parse_pins
+from linkwell.populate.runtime import close_runtime
+from linkwell.populate.shard import LinkRange, ShardParams, column, read_links
+from linkwell.populate.withheld import withheld_tag, write_withheld
+
+COPY_FILE = "linkwell-copy.json"
+COPY_FORMAT = "linkwell-copy-1"
+RESIZE_MODES = ("keep_ratio", "no")
+_SHARD_DIGITS = 5
+_KEPT_SETTINGS = (
+    "user_agent",
+    "total_deadline_seconds",
+    "max_image_bytes",
+    "max_image_pixels",
+    "max_redirects",
+    "jpeg_quality",
+)
+
+
+@dataclass(frozen=True)
+class PopulateOptions:
+    """What one copy is to hold; the rest is in the settings."""
+
+    size: int = 256
+    """Pixels of the shorter side, for `keep_ratio`."""
+    resize: str = "keep_ratio"
+    """`keep_ratio`, or `no`: the full size, encoded again."""
+    keep_original: bool = False
+    """Store the bytes as they came; then `size` and `resize` have no effect."""
+    respect: tuple[str, ...] = ("train_ai", "tdm")
+    """Uses whose `disallow` is obeyed; empty: none."""
+    allow_net: tuple[str, ...] = ()
+    """Networks that may be connected to although they are private or reserved, in CIDR notation."""
+    resolve: tuple[str, ...] = ()
+    """`HOST:PORT:ADDRESS`: the address to use for a host and port."""
+    from_archive: tuple[str, ...] = ()
+    """WARC files that stand for the web."""
+
+
+@dataclass(frozen=True)
+class PopulateReport:
+    """What a populate did, over all its shards, whichever run made them."""
+
+    links: int
+    success: int
+    failed: dict[str, int]
+    """Failures by class."""
+    withheld: int
+    """Links of which nothing was written: quarantined, recalled or matched."""
+    image_bytes: int
+    shards: int
+    seconds: float
+    lists_loaded: bool
+    """Whether there was any hash list to match."""
+    review: bool
+    """Whether something was found that a person must look at."""
+
+    @property
+    def images_per_second(self) -> float:
+        """Images for each second of this run."""
+        return round(self.success / self.seconds, 1) if self.seconds else 0.0
+
+
+class CopyInfo(msgspec.Struct, frozen=True):
+    """`linkwell-copy.json`: what a folder is a copy of."""
+
+    format: str
+    dataset: str
+    release: str | None
+    revision: int | None
+    kind: str
+    created: str
+
+
+def populate(
+    workspace: Workspace,
+    to: Path,
+    *,
+    links: Sequence[Path],
+    engine: Engine,
+    options: PopulateOptions | None = None,
+    withhold: Collection[bytes] = (),
+    release: str | None = None,
+    revision: int | None = None,
+) -> PopulateReport:
+    """Fetch the images of links into a copy in img2dataset's layout. The same call goes on where a killed one stopped.
+
+    Args:
+        workspace: whose settings, lists and ledger are used.
+        to: the copy's folder; made where it is not there.
+        links: parquet files of links. For a release its parts, one shard each; else they are cut into shards.
+        engine: what runs the shards.
+        options: what the copy is to hold.
+        withhold: ids of links to leave out; they are neither fetched nor named anywhere.
+        release: the version the links are of; None for a build.
+        revision: its revision.
+
+    Raises:
+        UsageError: an option does not read, or the folder holds something else.
+        BusyError: another process populates from this workspace or into this folder.
+        StorageError: the disk is full or not writable; what is finished is kept.
+    """
+    options = options or PopulateOptions()
+    _check(options)
+    started = time.monotonic()
+    to = to.absolute()
+    run = hashlib.sha256(os.fsencode(to)).hexdigest()[:12]
+    folder = workspace.root / "populate" / run
+    with storage_errors(folder):
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+    with storage_errors(to):
+        to.mkdir(parents=True, exist_ok=True)
+    with workspace.lock("populate"), _folder_locked(to):
+        with storage_errors(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        _claim(workspace, to, release, revision)
+        master_key = workspace.master_key()
+        hidden = frozenset(withhold)
+        write_withheld(folder, hidden, master_key)
+        tasks = _tasks(
+            workspace, to, run=run, links=links, options=options, hidden=hidden, cell_keys=release is not None
+        )
+        write_bytes(folder / "processes", str(_processes(engine, len(tasks))).encode())
+        for restricted in (workspace.ledger, workspace.findings):
+            _sweep_run(restricted, run)
+        lists_loaded = not load_matcher(workspace).empty
+        try:
+            counts = run_stage(tasks, folder, engine, sweep_folders=(to,)).counts()
+        finally:
+            close_runtime()
+    return PopulateReport(
+        links=counts["links"],
+        success=counts["success"],
+        failed={
+            name.removeprefix("failed:"): number
+            for name, number in sorted(counts.items())
+            if name.startswith("failed:")
+        },
+        withheld=counts["withheld"],
+        image_bytes=counts["image_bytes"],
+        shards=len(tasks),
+        seconds=round(time.monotonic() - started, 3),
+        lists_loaded=lists_loaded,
+        review=counts["review"] > 0,
+    )
+
+
+def read_copy_info(folder: Path) -> CopyInfo | None:
+    """What a folder says it is a copy of; None where it says nothing.
+
+    Raises:
+        FormatError: the file does not read.
+    """
+    path = folder / COPY_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CopyInfo)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise FormatError(f"the description of this copy does not read: {error}", str(path)) from error
+
+
+def _check(options: PopulateOptions) -> None:
+    if options.resize not in RESIZE_MODES:
+        raise UsageError(f"{options.resize!r} is no way to resize", "--resize", "Use keep_ratio or no.")
+    if options.size < 1:
+        raise UsageError("the size must be at least 1 pixel", "--size")
+    for use in options.respect:
+        if use not in USES:
+            raise UsageError(f"{use!r} is no use", "--respect", f"Use some of {', '.join(USES)}, or none.")
+    AddressPolicy(options.allow_net)
+    parse_pins(options.resolve)
+    for path in options.from_archive:
+        if not Path(path).is_file():
+            raise MissingError("there is no such file", path)
+
+
+@contextmanager
+def _folder_locked(folder: Path) -> Iterator[None]:
+    """Hold the copy's folder itself, so that no lock file is left in it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BusyError("another linkwell is at work here", str(folder), "Wait for it to finish, or stop it.") from None
+    finally:
+        os.close(descriptor)
+
+
+def _claim(workspace: Workspace, to: Path, release: str | None, revision: int | None) -> None:
+    """Say in the folder what it is a copy of, before anything is in it, so that even half a copy can be purged."""
+    dataset = workspace.settings.dataset
+    info = read_copy_info(to)
+    if info is None:
+        if any(not path.name.startswith(".") for path in to.iterdir()):
+            raise UsageError("the folder is not empty", str(to), "Name an empty or new folder for the copy.")
+        info = CopyInfo(
+            COPY_FORMAT, dataset, release, revision, "webdataset", datetime.now(UTC).isoformat(timespec="seconds")
+        )
+        write_bytes(to / COPY_FILE, msgspec.json.format(msgspec.json.encode(info), indent=1) + b"\n")
+    elif (info.dataset, info.release, info.revision) != (dataset, release, revision):
+        is_of = f"{info.dataset} {info.release or 'build'}" + (f"-r{info.revision}" if info.revision else "")
+        raise UsageError(
+            f"the folder holds a copy of {is_of}",
+            str(to),
+            "Name another folder; to bring that copy up to date, use: linkwell purge apply",
+        )
+
+
+def _tasks(
+    workspace: Workspace,
+    to: Path,
+    *,
+    run: str,
+    links: Sequence[Path],
+    options: PopulateOptions,
+    hidden: frozenset[bytes],
+    cell_keys: bool,
+) -> list[Task]:
+    settings = workspace.settings.populate
+    master_key = workspace.master_key()
+    limits = {name: str(getattr(settings, name)) for name in _KEPT_SETTINGS}
+    shards = _whole(links) if cell_keys else list(_cut(links, settings.shard_rows))
+    width = max(1, math.ceil(math.log10(max(settings.shard_rows, 2))))
+    tasks = []
+    for index, ranges in enumerate(shards):
+        ids: list[bytes] = column(read_links(ranges, ["link_id"]), "link_id") if hidden else []
+        params = ShardParams(
+            workspace=str(workspace.root),
+            run=run,
+            to=str(to),
+            name=f"{index:0{_SHARD_DIGITS}d}",
+            links=tuple(ranges),
+            cell_keys=cell_keys,
+            first_key=index * 10**width,
+            key_digits=width + _SHARD_DIGITS,
+            size=options.size,
+            resize=options.resize,
+            keep_original=options.keep_original,
+            respect=options.respect,
+            allow_net=options.allow_net,
+            resolve=options.resolve,
+            from_archive=tuple(str(Path(path).absolute()) for path in options.from_archive),
+            limits=limits,
+            withheld_tag=withheld_tag(index, hidden.intersection(ids), master_key),
+        )
+        inputs = tuple(local_input(Path(each.path)) for each in ranges)
+        archives = tuple(any_input(path) for path in params.from_archive)
+        tasks.append(task("populate", index, "linkwell.populate.shard:populate_shard", params, inputs + archives))
+    return tasks
+
+
+def _whole(links: Sequence[Path]) -> list[list[LinkRange]]:
+    """One shard for each file."""
+    shards = []
+    for path in links:
+        with open_parquet(path) as file:
+            shards.append([LinkRange(str(path), 0, file.metadata.num_rows)])
+    return shards
+
+
+def _cut(links: Sequence[Path], shard_rows: int) -> Iterator[list[LinkRange]]:
+    """Shards of `shard_rows` links, across the bounds of files."""
+    shard: list[LinkRange] = []
+    room = shard_rows
+    for path in links:
+        with open_parquet(path) as file:
+            rows = file.metadata.num_rows
+        first = 0
+        while first < rows:
+            taken = min(room, rows - first)
+            shard.append(LinkRange(str(path), first, taken))
+            first += taken
+            room -= taken
+            if not room:
+                yield shard
+                shard, room = [], shard_rows
+    if shard:
+        yield shard
+
+
+def _processes(engine: Engine, tasks: int) -> int:
+    """How many processes will ask the same hosts at once: their limits are divided among them."""
+    workers = getattr(engine, "workers", 1) or os.cpu_count() or 1
+    return max(1, min(int(workers), tasks))
+
+
+def _sweep_run(folder: Path, run: str) -> None:
+    """Remove what a killed run of this copy left half-written in a folder that others write to as well."""
+    for path in folder.glob(f".{run}-*.tmp"):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,122 @@
+"""The web as a transport: one aiohttp session for a process, one TLS context, connections kept alive."""
+
+import ssl
+from collections.abc import Sequence
+
+import aiohttp
+from aiohttp import http_exceptions
+from yarl import URL
+
+from linkwell.populate.content import decode_content
+from linkwell.populate.failures import Failure
+from linkwell.populate.fetch import LARGE_BYTES, Hop, Reception, Target
+from linkwell.populate.guard import AddressPolicy, AddressRefused, GuardedResolver, Pins, SocketMaker
+
+_KEEP_ALIVE_SECONDS = 15.0
+_MAX_HEADER_BYTES = 8_190
+_OK_FIRST, _OK_LAST = 200, 299
+
+
+class Web:
+    """Requests to the web. Make it inside the loop that uses it; close it there."""
+
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        policy: AddressPolicy,
+        pins: Pins,
+        concurrency: int,
+        connect_timeout_seconds: float,
+        max_bytes: int,
+    ) -> None:
+        self._policy = policy
+        self._max_bytes = max_bytes
+        self._resolver = GuardedResolver(policy, pins)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=concurrency,
+                resolver=self._resolver,
+                use_dns_cache=False,  # the resolver has its own, bounded
+                ssl=ssl.create_default_context(),
+                keepalive_timeout=_KEEP_ALIVE_SECONDS,
+                socket_factory=SocketMaker(policy),
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_seconds),
+            headers={"User-Agent": user_agent, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"},
+            auto_decompress=False,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+        await self._resolver.close()
+
+    async def get(self, target: Target, reception: Reception) -> Hop:
+        """Ask once; see `Transport.get`."""
+        if _is_literal(target.host) and not self._policy.allows(target.host):
+            raise Failure("refused_address")
+        try:
+            return await self._get(target, reception)
+        except (aiohttp.ClientError, AddressRefused, OSError, ValueError) as error:
+            # Without its cause: the texts of these errors name hosts and URLs.
+            raise Failure(_kind(error)) from None
+
+    async def _get(self, target: Target, reception: Reception) -> Hop:
+        async with self._session.get(URL(target.url, encoded=True), allow_redirects=False) as response:
+            headers = [
+                (name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in response.raw_headers
+            ]
+            if not _OK_FIRST <= response.status <= _OK_LAST:
+                return Hop(response.status, headers, None)
+            reception.admit(headers)
+            body = await self._read(response, reception)
+            coding = response.headers.get("Content-Encoding")
+            if coding:
+                body = decode_content(body, coding, self._max_bytes)
+            return Hop(response.status, headers, body)
+
+    async def _read(self, response: aiohttp.ClientResponse, reception: Reception) -> bytes:
+        declared = response.content_length
+        if declared is not None and declared > self._max_bytes:
+            raise Failure("too_large")
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            if size > self._max_bytes:
+                raise Failure("too_large")
+            pieces.append(piece)
+            if size > LARGE_BYTES:
+                await reception.enlarge()
+        return b"".join(pieces)
+
+
+def _is_literal(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+_KINDS: Sequence[tuple[type[Exception], str]] = (
+    (AddressRefused, "refused_address"),
+    (aiohttp.ClientConnectorDNSError, "dns"),
+    (aiohttp.ClientSSLError, "tls"),
+    (ssl.SSLError, "tls"),
+    (aiohttp.ServerTimeoutError, "timeout"),
+    (aiohttp.ClientConnectorError, "connect"),
+    (aiohttp.InvalidURL, "bad_url"),
+    (aiohttp.ClientConnectionError, "disconnected"),
+    (ConnectionError, "disconnected"),
+)
+"""The class of each error of the client, the first that fits; what is not here is no HTTP."""
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "disconnected" if isinstance(error.__cause__, OSError) else "truncated"
+    if isinstance(error, aiohttp.ClientResponseError) and isinstance(error.__cause__, http_exceptions.LineTooLong):
+        return "header_too_large"
+    return next((name for kind, name in _KINDS if isinstance(error, kind)), "bad_http")

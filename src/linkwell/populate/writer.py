@@ -1,0 +1,167 @@
+"""One shard of a copy as img2dataset lays it out: `00000.tar`, `00000.parquet`, `00000_stats.json`, the same bytes every time.
+
+The tar is USTAR with a fixed time, owner and mode. Samples stand in the order of the links; the sibling parquet holds every row,
+failures too, in that order; the stats file comes last and marks the shard as complete, which img2dataset's own
+incremental mode accepts.
+"""
+
+import tarfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+import msgspec
+import pyarrow as pa
+
+from linkwell.base.schema import LINK_SCHEMA
+from linkwell.base.shards import ParquetWriter
+
+_TEXT: Final = pa.string()
+_PIXELS: Final = pa.int32()
+
+
+def _link_field(name: str) -> "pa.Field[Any]":
+    """A column of the link as a copy has it: no dictionaries, in which a removed value could stay."""
+    field = LINK_SCHEMA.field(name)
+    return (
+        field.with_type(_TEXT).with_nullable(True) if pa.types.is_dictionary(field.type) else field.with_nullable(True)
+    )
+
+
+_IMG2DATASET: Final[tuple[tuple[str, pa.DataType], ...]] = (
+    ("caption", _TEXT),
+    ("url", _TEXT),
+    ("key", _TEXT),
+    ("status", _TEXT),
+    ("error_message", _TEXT),
+    ("width", _PIXELS),
+    ("height", _PIXELS),
+    ("original_width", _PIXELS),
+    ("original_height", _PIXELS),
+    ("exif", _TEXT),
+    ("sha256", _TEXT),
+)
+_OF_LINK: Final = (
+    "link_id",
+    "cell",
+    "page_url",
+    "license",
+    "license_scope",
+    "train_ai",
+    "tdm",
+    "search",
+    "language",
+)
+
+COPY_SCHEMA: pa.Schema = pa.schema(
+    [
+        *(pa.field(name, kind) for name, kind in _IMG2DATASET),
+        *(_link_field(name) for name in _OF_LINK),
+        pa.field("failure", _TEXT, metadata={"meaning": "class of the failure; null for a success"}),
+    ]
+)
+"""A row of a copy's sibling parquet: img2dataset's columns in its order, then ours."""
+
+SUCCESS: Final = "success"
+_ROWS_AT_ONCE = 2_048
+_BLOCK = tarfile.BLOCKSIZE
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class TarWriter:
+    """Writes a USTAR file: mode 0444, time 0, owner `linkwell`."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._size = 0
+
+    def add(self, name: str, data: bytes) -> None:
+        """Add one member."""
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        member.mode = 0o444
+        member.uname = member.gname = "linkwell"
+        padding = -len(data) % _BLOCK
+        self._file.write(member.tobuf(tarfile.USTAR_FORMAT))
+        self._file.write(data)
+        self._file.write(bytes(padding))
+        self._size += _BLOCK + len(data) + padding
+
+    def close(self) -> None:
+        """Write the end: two blocks of zeros, filled up to a record."""
+        end = 2 * _BLOCK
+        end += -(self._size + end) % tarfile.RECORDSIZE
+        self._file.write(bytes(end))
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close without an end, after an error."""
+        self._file.close()
+
+
+class ShardWriter:
+    """Writes tar and parquet of one shard and counts what its stats need."""
+
+    def __init__(self, tar: Path, parquet: Path) -> None:
+        self._tar = TarWriter(tar)
+        self._parquet = ParquetWriter(parquet, COPY_SCHEMA)
+        self._rows: list[Mapping[str, object]] = []
+        self.statuses: Counter[str] = Counter()
+        self.status_dict: Counter[str] = Counter()
+
+    def add(self, row: Mapping[str, object], image: bytes | None, extension: str) -> None:
+        """Add a row of `COPY_SCHEMA` and, for a success, its image."""
+        status = str(row["status"])
+        self.statuses[status] += 1
+        self.status_dict[str(row["error_message"]) if status != SUCCESS else SUCCESS] += 1
+        self._rows.append(row)
+        if len(self._rows) >= _ROWS_AT_ONCE:
+            self._flush()
+        if image is None:
+            return
+        key = str(row["key"])
+        link_id = row["link_id"]
+        shown = dict(row, link_id=link_id.hex() if isinstance(link_id, bytes) else None)
+        members = {
+            extension: image,
+            "json": msgspec.json.format(_ENCODER.encode(shown), indent=4),
+            "txt": str(row["caption"]).encode("utf-8", "replace"),
+        }
+        for each in sorted(members):
+            self._tar.add(f"{key}.{each}", members[each])
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._parquet.write(pa.Table.from_pylist(self._rows, COPY_SCHEMA))
+            self._rows = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._tar.abandon()
+            self._parquet.__exit__(kind, None, None)
+            return
+        self._flush()
+        self._parquet.close()
+        self._tar.close()
+
+    def stats(self, start: float, end: float) -> bytes:
+        """img2dataset's stats of the shard as JSON; times are epoch seconds."""
+        return msgspec.json.format(
+            _ENCODER.encode(
+                {
+                    "count": self.statuses.total(),
+                    "successes": self.statuses[SUCCESS],
+                    "failed_to_download": self.statuses["failed_to_download"],
+                    "failed_to_resize": self.statuses["failed_to_resize"],
+                    "duration": end - start,
+                    "start_time": start,
+                    "end_time": end,
+                    "status_dict": dict(sorted(self.status_dict.items())),
+                }
+            ),
+            indent=4,
+        )
