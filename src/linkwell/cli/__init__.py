@@ -11,9 +11,12 @@ from typer.exceptions import TyperException
 
 from linkwell import __version__
 from linkwell.base.errors import LinkwellError
+from linkwell.cli.audit import add_audit_commands
+from linkwell.cli.cases import add_cases_commands
 from linkwell.cli.feed import add_feed_commands
 from linkwell.cli.lists import add_lists_commands
 from linkwell.cli.output import set_workspace
+from linkwell.cli.populate import add_populate_commands
 from linkwell.cli.workspace import add_workspace_commands
 
 __all__ = ["app", "main"]
@@ -53,6 +56,9 @@ def program(
 
 add_workspace_commands(app)
 add_lists_commands(app)
+add_populate_commands(app)
+add_audit_commands(app)
+add_cases_commands(app)
 add_feed_commands(app)
 
 

@@ -1,0 +1,269 @@
+"""The tasks of an audit: look at links, look at the ledger, join the two by link id.
+
+Links and ledger are both far larger than memory, and neither is sorted. Both are dealt into buckets by the first bytes of the
+link id, as 17 bytes a row; each bucket is then joined alone. Hits against the lists are few: they go along as small encrypted
+files, and the join keeps those whose link is among the links that are audited.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from linkwell.audit.record import no_lists
+from linkwell.base.errors import DamagedFileError
+from linkwell.base.sealed import read_sealed
+from linkwell.base.shards import read_tables
+from linkwell.base.workspace import Workspace
+from linkwell.engine import TaskContext
+from linkwell.ledger import MATCHED_QUALITY
+from linkwell.lists import FINDING_CLASSES, Finding, Match, Matcher, load_matcher, write_findings
+
+HITS = "hits.parquet"
+KEYS = "keys.arrow"
+FINDINGS = "findings.parquet"
+
+NO_LEDGER_ENTRY = "no_ledger_entry"
+UNDECODABLE = "undecodable"
+LOW_QUALITY = "low_pdq_quality"
+
+UNCHECKED_REASONS = {
+    NO_LEDGER_ENTRY: "never fetched: only its URL was compared",
+    UNDECODABLE: "fetched, but no picture came of it: URL and digests were compared, not its look",
+    LOW_QUALITY: "too flat a picture for a PDQ hash to say anything: URL and digests were compared, not its look",
+}
+"""Why a link was not compared in full."""
+
+_LEDGER_COLUMNS = ["link_id", "md5", "sha1", "sha256", "pdq", "pdq_quality"]
+_HAS_PDQ, _HAS_QUALITY = np.uint8(1), np.uint8(2)
+_KEYS_SCHEMA = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("flags", pa.uint8())])
+_EXACT, _PERCEPTUAL = "exact", "perceptual"
+
+Words = npt.NDArray[np.uint64]
+
+
+class ScanLinksParams(msgspec.Struct, frozen=True):
+    """Parameters of `scan_links`."""
+
+    workspace: str
+    lists_state: str
+    shard: str
+    buckets: int
+
+
+class ScanLedgerParams(msgspec.Struct, frozen=True):
+    """Parameters of `scan_ledger`: some of the ledger's parts."""
+
+    workspace: str
+    lists_state: str
+    parts: tuple[str, ...]
+    buckets: int
+
+
+class JoinParams(msgspec.Struct, frozen=True):
+    """Parameters of `join`: all that the two scans wrote, and the bucket to join."""
+
+    workspace: str
+    link_keys: tuple[str, ...]
+    ledger_keys: tuple[str, ...]
+    hits: tuple[str, ...]
+    bucket: int
+    buckets: int
+    findings: str
+    """Where the findings of this bucket are to stand."""
+
+
+@lru_cache(maxsize=1)
+def _matcher(workspace: str, lists_state: str) -> Matcher:  # noqa: ARG001 - another state is another matcher
+    """The lists, loaded once in a process; loading tests them on their canaries.
+
+    Raises:
+        NoHashListError: there is none.
+        SafetyError: a canary was missed.
+    """
+    opened = Workspace.open(Path(workspace))
+    matcher = load_matcher(opened)
+    if matcher.empty:
+        raise no_lists(opened)
+    return matcher
+
+
+def scan_links(context: TaskContext) -> None:
+    """Match the URLs of one shard, and deal its link ids into buckets."""
+    params = context.params(ScanLinksParams)
+    matcher = _matcher(params.workspace, params.lists_state)
+    hits, words = [], []
+    for table in read_tables([Path(params.shard)], ["link_id", "url"]):
+        hits += _findings(table, matcher.match_links(table))
+        words.append(_words(table["link_id"]))
+        context.count("rows", table.num_rows)
+    keys = _stack(words)
+    _write_keys(context.output(KEYS), keys, np.zeros(len(keys), np.uint8), params.buckets)
+    _write_hits(context, hits, params.workspace)
+
+
+def scan_ledger(context: TaskContext) -> None:
+    """Match the digests of some parts of the ledger, and deal their link ids, with what is known of each, into buckets."""
+    params = context.params(ScanLedgerParams)
+    matcher = _matcher(params.workspace, params.lists_state)
+    master_key = Workspace.open(Path(params.workspace)).master_key()
+    hits, words, flags = [], [], []
+    for part in params.parts:
+        for table in _read_ledger_part(Path(part), master_key):
+            hits += _findings(table, matcher.match_ledger(table))
+            words.append(_words(table["link_id"]))
+            has_pdq = table["pdq"].is_valid().to_numpy().astype(np.uint8)
+            quality = table["pdq_quality"].to_numpy().astype(np.float64)  # null: NaN, which is no quality
+            flags.append(has_pdq * _HAS_PDQ | (has_pdq & (quality >= MATCHED_QUALITY)).astype(np.uint8) * _HAS_QUALITY)
+            context.count("rows", table.num_rows)
+    keys = _stack(words)
+    _write_keys(context.output(KEYS), keys, np.concatenate(flags) if flags else np.zeros(0, np.uint8), params.buckets)
+    _write_hits(context, hits, params.workspace)
+
+
+def join(context: TaskContext) -> None:
+    """Count what was checked in one bucket, and write the findings whose link is among the links of the bucket."""
+    params = context.params(JoinParams)
+    workspace = Workspace.open(Path(params.workspace))
+    links, _ = _read_keys(params.link_keys, params.bucket)
+    links = _distinct(links)
+    ledger, flags = _read_keys(params.ledger_keys, params.bucket)
+    order = np.lexsort((ledger[:, 1], ledger[:, 0]))
+    ledger, flags = ledger[order], flags[order]
+    starts = np.flatnonzero(_starts(ledger))
+    known = ledger[starts]
+    best = np.bitwise_or.reduceat(flags, starts) if len(starts) else flags
+    place, found = _look_up(links, known)
+    of_link = best[place[found]]
+    context.count("checked", len(links))
+    context.count(NO_LEDGER_ENTRY, int((~found).sum()))
+    context.count(UNDECODABLE, int((of_link & _HAS_PDQ == 0).sum()))
+    context.count(LOW_QUALITY, int((of_link == _HAS_PDQ).sum()))
+    findings = _distinct_findings(
+        finding
+        for path in params.hits
+        for finding in _read_hits(Path(path), workspace.master_key(), params.bucket, params.buckets, links)
+    )
+    for finding_class in FINDING_CLASSES:
+        number = len({finding.link_id for finding in findings if finding.finding_class == finding_class})
+        context.counts[f"finding {finding_class}"] = number
+    if findings:
+        write_findings(context.output(FINDINGS, Path(params.findings)), findings, workspace.master_key())
+
+
+def _findings(table: pa.Table, matches: Iterable[tuple[int, Match]]) -> list[Finding]:
+    column = table["link_id"]
+    return [Finding.of(column[row].as_py(), match) for row, match in matches]
+
+
+def _write_hits(context: TaskContext, hits: list[Finding], workspace: str) -> None:
+    if hits:
+        key = Workspace.open(Path(workspace)).master_key()
+        write_findings(context.output(HITS), _distinct_findings(hits), key)
+
+
+def _distinct_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for each link, list and class, in a fixed order; a look-alike is dropped where the list has the thing itself."""
+    chosen: dict[tuple[bytes, str, str], Finding] = {}
+    for finding in sorted(findings, key=_finding_order):
+        chosen.setdefault((finding.link_id, finding.source, finding.finding_class), finding)
+    return [
+        finding
+        for (link, source, finding_class), finding in chosen.items()
+        if finding_class != _PERCEPTUAL or (link, source, _EXACT) not in chosen
+    ]
+
+
+def _finding_order(finding: Finding) -> tuple[bytes, str, str, str]:
+    return finding.link_id, finding.source, finding.finding_class, finding.algorithm
+
+
+def _read_hits(path: Path, master_key: bytes, bucket: int, buckets: int, links: Words) -> Iterator[Finding]:
+    for table in read_sealed(path, master_key):
+        words = _words(table["link_id"])
+        mine = np.flatnonzero(words[:, 0] % np.uint64(buckets) == np.uint64(bucket))
+        _, found = _look_up(words[mine], links)
+        for row in table.take(mine[found]).to_pylist():
+            yield Finding(row["link_id"], row["finding_class"], row["source"], row["algorithm"])
+
+
+def _read_ledger_part(path: Path, master_key: bytes) -> Iterator[pa.Table]:
+    try:
+        yield from read_sealed(path, master_key, _LEDGER_COLUMNS)
+    except (KeyError, pa.ArrowException) as error:
+        raise DamagedFileError(
+            "this file does not have the columns of a ledger", str(path), "Restore it, or move it away."
+        ) from error
+
+
+def _words(column: "pa.ChunkedArray") -> Words:  # type: ignore[type-arg] # not subscriptable at run time
+    """16-byte ids as pairs of big-endian words, so that the order of numbers is the order of bytes: shape (rows, 2)."""
+    pieces = []
+    for chunk in column.chunks:
+        buffer = chunk.buffers()[1]
+        if len(chunk) and buffer is not None:
+            raw = np.frombuffer(memoryview(buffer), np.uint64, 2 * len(chunk), 16 * chunk.offset)
+            pieces.append(raw.byteswap().reshape(-1, 2))
+    return _stack(pieces)
+
+
+def _stack(pieces: list[Words]) -> Words:
+    return np.concatenate(pieces) if pieces else np.zeros((0, 2), np.uint64)
+
+
+def _starts(ordered: Words) -> npt.NDArray[np.bool_]:
+    """Where in ordered keys a new one begins."""
+    starts = np.ones(len(ordered), np.bool_)
+    starts[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    return starts
+
+
+def _distinct(words: Words) -> Words:
+    ordered = words[np.lexsort((words[:, 1], words[:, 0]))]
+    return ordered[_starts(ordered)]
+
+
+def _look_up(wanted: Words, ordered: Words) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """For each wanted key its place in distinct ordered keys, and whether it is there."""
+    if not len(ordered) or not len(wanted):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+    place = np.searchsorted(ordered[:, 0], wanted[:, 0]).astype(np.int64)
+    place[place == len(ordered)] = 0
+    # Keys whose first eight bytes are equal lie side by side: step on while only those are. Hardly any are.
+    pending = np.flatnonzero((ordered[place, 0] == wanted[:, 0]) & (ordered[place, 1] < wanted[:, 1]))
+    while len(pending):
+        pending = pending[place[pending] + 1 < len(ordered)]
+        place[pending] += 1
+        at = place[pending]
+        pending = pending[(ordered[at, 0] == wanted[pending, 0]) & (ordered[at, 1] < wanted[pending, 1])]
+    return place, (ordered[place] == wanted).all(axis=1)
+
+
+def _write_keys(path: Path, keys: Words, flags: npt.NDArray[np.uint8], buckets: int) -> None:
+    """Write keys with their flags, one record batch for each bucket."""
+    bucket = (keys[:, 0] % np.uint64(buckets)).astype(np.int64)
+    order = np.argsort(bucket, kind="stable")
+    bounds = np.searchsorted(bucket[order], np.arange(buckets + 1))
+    keys, flags = keys[order], flags[order]
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _KEYS_SCHEMA) as writer:
+        for number in range(buckets):
+            rows = slice(bounds[number], bounds[number + 1])
+            columns = [pa.array(keys[rows, 0]), pa.array(keys[rows, 1]), pa.array(flags[rows])]
+            writer.write_batch(pa.record_batch(columns, schema=_KEYS_SCHEMA))
+
+
+def _read_keys(paths: Iterable[str], bucket: int) -> tuple[Words, npt.NDArray[np.uint8]]:
+    words, flags = [], []
+    for path in paths:
+        try:
+            with pa.memory_map(path) as source, pa.ipc.open_file(source) as reader:
+                batch = reader.get_batch(bucket)
+                words.append(np.column_stack([batch["high"].to_numpy(), batch["low"].to_numpy()]))
+                flags.append(batch["flags"].to_numpy().copy())
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DamagedFileError("a file of the audit is damaged", path, "Remove it and run again.") from error
+    return _stack(words), np.concatenate(flags) if flags else np.zeros(0, np.uint8)
