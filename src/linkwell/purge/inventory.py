@@ -1,0 +1,153 @@
+"""What a copy consists of: shards that can be purged, and what is there besides."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from linkwell.base.errors import FormatError, MissingError
+
+STATE_FOLDER = ".linkwell"
+"""Inside a copy: the feed's trusted state, receipts, the key. Nothing in it names a sample that went."""
+COPY_FILE = "linkwell-copy.json"
+JOURNAL_FILE = "linkwell-purge.json"
+STATS_SUFFIX = "_stats.json"
+
+_LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
+_VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".dvc", ".snapshots", ".snapshot", ".zfs"})
+
+
+class CopyFile(msgspec.Struct, frozen=True):
+    """`linkwell-copy.json`: what a copy of ours was made from. `release` is None for one made from a build."""
+
+    format: str
+    dataset: str
+    kind: str
+    release: str | None = None
+    revision: int | None = None
+    created: str | None = None
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """Files that are purged together. Names are relative to the copy; at least one of `tar` and `parquet` is there."""
+
+    tar: str | None = None
+    parquet: str | None = None
+    stats: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.tar or self.parquet or ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """In the order they are replaced: the parquet last, since it says what else has to go."""
+        return tuple(name for name in (self.tar, self.stats, self.parquet) if name)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy's contents."""
+
+    root: Path
+    description: CopyFile | None
+    shards: tuple[Shard, ...]
+    leftovers: tuple[Path, ...]
+    """Temporary files of killed runs; they may hold anything and go."""
+    unreached: dict[str, int]
+    """What a purge here does not reach: kinds of file by suffix, links, folders of version control."""
+
+    @property
+    def keys_name_cells(self) -> bool:
+        """Whether samples are keyed `{cell:08d}{row:05d}`: a copy that Linkwell made from a release."""
+        return self.description is not None and self.description.release is not None
+
+    @property
+    def kind(self) -> str:
+        """`webdataset`, `parquet`, both joined by `+`, or `none`."""
+        kinds = {"webdataset" if s.tar else "parquet" for s in self.shards}
+        return "+".join(sorted(kinds)) or "none"
+
+
+def open_copy(root: Path) -> Copy:
+    """Look through a copy's folder, or at a single parquet or tar file's siblings.
+
+    Raises:
+        MissingError: there is no such folder.
+        FormatError: its `linkwell-copy.json` does not read.
+    """
+    if not root.is_dir():
+        raise MissingError("there is no such folder", str(root), "Name the folder that holds the copy.")
+    files: set[str] = set()
+    leftovers: list[Path] = []
+    unreached: Counter[str] = Counter()
+    for path in _walk(root, unreached):
+        if path.is_symlink():
+            unreached["symbolic links"] += 1
+        elif _LEFTOVER.fullmatch(path.name):
+            leftovers.append(path)
+        else:
+            files.add(path.relative_to(root).as_posix())
+    shards, used = _shards(files)
+    for name in files - used - {COPY_FILE, JOURNAL_FILE}:
+        suffix = Path(name).suffix.lower()
+        unreached[f"{suffix} files" if _SUFFIX.fullmatch(suffix) else "files of other kinds"] += 1
+    return Copy(
+        root, _description(root / COPY_FILE), tuple(shards), tuple(sorted(leftovers)), dict(sorted(unreached.items()))
+    )
+
+
+def _walk(root: Path, unreached: Counter[str]) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root, followlinks=False, onerror=_refuse):
+        here = Path(folder)
+        for name in list(folders):
+            if here == root and name == STATE_FOLDER:
+                folders.remove(name)
+            elif name in _VERSION_CONTROL:
+                unreached[f"{name} folders"] += 1
+                folders.remove(name)
+            elif (here / name).is_symlink():
+                unreached["symbolic links"] += 1
+        for name in names:
+            yield here / name
+
+
+def _refuse(error: OSError) -> None:
+    raise MissingError(
+        f"this folder cannot be read: {error.strerror}", str(error.filename), "It may hold recalled samples."
+    ) from error
+
+
+def _shards(files: set[str]) -> tuple[list[Shard], set[str]]:
+    """Group files into shards; returns them with the names that are used."""
+    shards = []
+    used: set[str] = set()
+    for name in sorted(files):
+        suffix = Path(name).suffix
+        stem = name.removesuffix(suffix) if suffix else name
+        if suffix.lower() == ".tar":
+            tar, parquet = name, f"{stem}.parquet" if f"{stem}.parquet" in files else None
+        elif suffix.lower() in (".parquet", ".parq", ".pq") and f"{stem}.tar" not in files:
+            tar, parquet = None, name
+        else:
+            continue
+        stats = stem + STATS_SUFFIX if stem + STATS_SUFFIX in files else None
+        shard = Shard(tar, parquet, stats)
+        shards.append(shard)
+        used.update(shard.files)
+    return shards, used
+
+
+def _description(path: Path) -> CopyFile | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CopyFile)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise FormatError(f"this does not describe a copy: {error}", str(path)) from error

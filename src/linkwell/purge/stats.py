@@ -1,0 +1,70 @@
+"""`_stats.json` beside a shard, counted anew after rows went (keys as img2dataset writes them, peers.md 5.3)."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from linkwell.base.errors import DamagedFileError
+
+_SUCCESS = "success"
+_ADVICE = "Restore the file or delete it; the samples beside it are not touched before it reads."
+
+
+def recounted(path: Path, statuses: Mapping[tuple[str, str], int]) -> bytes | None:
+    """The stats for the rows that are left.
+
+    Args:
+        path: the stats file.
+        statuses: (status, error message) → rows that are left.
+
+    Returns:
+        the new bytes, or None where nothing in them changes. Times and keys not known here stay.
+
+    Raises:
+        DamagedFileError: the file does not read.
+    """
+    try:
+        old = dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError):
+        raise DamagedFileError("these stats do not read", str(path), _ADVICE) from None
+    by_status: dict[str, int] = {}
+    messages: dict[str, int] = {}
+    for (status, message), count in statuses.items():
+        by_status[status] = by_status.get(status, 0) + count
+        label = _SUCCESS if status == _SUCCESS else message or status
+        messages[label] = messages.get(label, 0) + count
+    new = dict(old)
+    for key, value in old.items():
+        if key == "count":
+            new[key] = sum(by_status.values())
+        elif key == "successes":
+            new[key] = by_status.get(_SUCCESS, 0)
+        elif key.startswith("failed_to_"):
+            new[key] = by_status.get(key, 0)
+        elif key == "status_dict" and isinstance(value, dict):
+            order = [*(k for k in value if k in messages), *sorted(k for k in messages if k not in value)]
+            new[key] = {k: messages[k] for k in order}
+    if new == old:
+        return None
+    return json.dumps(new, indent=4).encode()
+
+
+def without_samples(path: Path, samples_left: int) -> dict[tuple[str, str], int]:
+    """What `recounted` takes where there is no parquet to count in: failures as the stats have them, successes as left.
+
+    Raises:
+        DamagedFileError: the file does not read.
+    """
+    try:
+        old = json.loads(path.read_bytes())
+        messages = {str(k): int(v) for k, v in old.get("status_dict", {}).items() if k != _SUCCESS}
+        failed = {k: int(v) for k, v in old.items() if k.startswith("failed_to_")}
+    except (ValueError, TypeError, AttributeError):
+        raise DamagedFileError("these stats do not read", str(path), _ADVICE) from None
+    statuses = {(_SUCCESS, ""): samples_left} if samples_left else {}
+    spread = [status for status, count in failed.items() for _ in range(count)]
+    for message, count in messages.items():
+        for _ in range(count):
+            pair = (spread.pop() if spread else "failed_to_download", message)
+            statuses[pair] = statuses.get(pair, 0) + 1
+    return statuses
