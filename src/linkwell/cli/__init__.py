@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 from linkwell import __version__
 from linkwell.base.errors import LinkwellError
 from linkwell.cli.audit import add_audit_commands
+from linkwell.cli.build import add_build_commands
 from linkwell.cli.cases import add_cases_commands
 from linkwell.cli.feed import add_feed_commands
 from linkwell.cli.lists import add_lists_commands
@@ -55,6 +56,7 @@ def program(
 
 
 add_workspace_commands(app)
+add_build_commands(app)
 add_lists_commands(app)
 add_populate_commands(app)
 add_audit_commands(app)

@@ -3,11 +3,12 @@
 from linkwell.rights.licence import Licence, licence_of
 from linkwell.rights.robots_tag import TRAINING_AGENTS
 from linkwell.rights.statements import header_signals, meta_signals
-from linkwell.rights.verdicts import RESTRICTION_COLUMNS, Signal, Verdicts, combine, restriction_rank
+from linkwell.rights.verdicts import RESTRICTION_COLUMNS, UNSTATED, Signal, Verdicts, combine, restriction_rank
 
 __all__ = [
     "RESTRICTION_COLUMNS",
     "TRAINING_AGENTS",
+    "UNSTATED",
     "Licence",
     "Signal",
     "Verdicts",

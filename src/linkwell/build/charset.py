@@ -1,0 +1,100 @@
+"""Which character encoding a page is in, as the HTML standard decides, and its text.
+
+The order: a byte order mark, the `charset` of the Content-Type header, a `<meta>` within the first 1,024 bytes; then UTF-8 if
+the bytes are valid UTF-8 (the standard lets a reader detect, and no other encoding yields valid UTF-8 by chance), then
+windows-1252. Labels are those of the Encoding standard, so `iso-8859-1` means windows-1252.
+"""
+
+import codecs
+import re
+
+_PRESCAN_BYTES = 1024
+_META_CHARSET = re.compile(rb"<meta\s[^>]{0,1000}?charset\s*=\s*[\"']?\s*([^\s\"'/>;]{1,40})", re.IGNORECASE)
+_HEADER_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]{1,40})", re.IGNORECASE)
+_COMMENT = re.compile(rb"<!--.*?(?:-->|$)", re.DOTALL)
+
+# Labels of the Encoding standard whose meaning differs from Python's codec of that name, or that Python does not know.
+_LABELS = {
+    **dict.fromkeys(
+        ("ascii", "us-ascii", "iso-8859-1", "iso8859-1", "iso88591", "iso_8859-1", "latin1", "l1", "cp819", "ibm819",
+         "ansi_x3.4-1968", "x-cp1252", "windows-1252", "cp1252", "x-user-defined"),
+        "cp1252",
+    ),
+    **dict.fromkeys(("iso-8859-9", "iso8859-9", "iso88599", "latin5", "l5", "windows-1254", "x-cp1254"), "cp1254"),
+    **dict.fromkeys(("iso-8859-11", "iso8859-11", "tis-620", "dos-874", "windows-874"), "cp874"),
+    **dict.fromkeys(("gb2312", "gbk", "gb_2312-80", "chinese", "csgb2312", "x-gbk", "gb18030"), "gb18030"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "ms_kanji", "windows-31j", "csshiftjis", "ms932"), "cp932"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "ksc5601", "korean", "windows-949", "cseuckr", "ksc_5601"), "cp949"),
+    **dict.fromkeys(("big5", "big5-hkscs", "x-x-big5", "cn-big5", "csbig5"), "big5hkscs"),
+    **dict.fromkeys(("utf-8", "utf8", "unicode-1-1-utf-8", "x-unicode20utf8", "unicode11utf8", "unicode20utf8"), "utf-8"),
+    **dict.fromkeys(("utf-16", "utf-16le", "unicode", "ucs-2", "iso-10646-ucs-2", "csunicode"), "utf-16-le"),
+    "utf-16be": "utf-16-be",
+    "x-mac-roman": "mac-roman",
+    "macintosh": "mac-roman",
+    "x-mac-cyrillic": "mac-cyrillic",
+    "iso-8859-8-i": "iso8859-8",
+    "logical": "iso8859-8",
+    "koi8": "koi8-r",
+    "koi8-ru": "koi8-u",
+    "x-euc-jp": "euc_jp",
+    "x-cp1250": "cp1250",
+    "x-cp1251": "cp1251",
+}  # fmt: skip
+
+
+def decode_page(body: bytes, content_type: str | None) -> tuple[str, bool]:
+    """The text of a page, and whether bytes had to be replaced because they are not in the encoding that was stated.
+
+    Args:
+        body: the page's bytes.
+        content_type: the value of the Content-Type header, if there is one.
+    """
+    for mark, codec in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if body.startswith(mark):
+            return _decoded(body[len(mark) :], codec)
+    stated = _HEADER_CHARSET.search(content_type) if content_type else None
+    codec_stated = (_codec(stated[1]) if stated else None) or _prescan(body[:_PRESCAN_BYTES])
+    if codec_stated:
+        return _decoded(body, codec_stated)
+    try:
+        return body.decode("utf-8"), False
+    except UnicodeDecodeError:
+        # windows-1252 of the standard maps all bytes; Python's leaves five out.
+        return body.decode("cp1252", "replace"), False
+
+
+def _prescan(head: bytes) -> str | None:
+    for match in _META_CHARSET.finditer(_COMMENT.sub(b"", head)):
+        if codec := _codec(match[1].decode("ascii", "replace")):
+            # A page that can be read so far is not in UTF-16, whatever it says.
+            return "utf-8" if codec.startswith("utf-16") else codec
+    return None
+
+
+def _codec(label: str) -> str | None:
+    name = label.strip().lower()
+    if name in _LABELS:
+        return _LABELS[name]
+    try:
+        info = codecs.lookup(name)
+    except (LookupError, ValueError):
+        return None
+    # Python has codecs that are no character encodings (base64, zip, idna), which a page must not reach.
+    is_text: bool = getattr(info, "_is_text_encoding", True)
+    return info.name if is_text and info.name not in _NOT_OF_THE_WEB else None
+
+
+_NOT_OF_THE_WEB = frozenset(
+    {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined", "utf-7", "mbcs", "oem"}
+)
+
+
+def _decoded(body: bytes, codec: str) -> tuple[str, bool]:
+    try:
+        return body.decode(codec), False
+    except UnicodeDecodeError:
+        return body.decode(codec, "replace"), codec != "cp1252"

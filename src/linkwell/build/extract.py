@@ -1,0 +1,141 @@
+"""The task that turns one archive file into one shard of links."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+import msgspec
+from fastwarc.warc import WarcRecord, WarcRecordType
+
+from linkwell.base.errors import UnavailableError
+from linkwell.base.schema import LINK_SCHEMA
+from linkwell.base.shards import ParquetWriter
+from linkwell.build.archive import MAX_RECORD_BYTES, Archive
+from linkwell.build.columns import BATCH_ROWS, LinkCollector
+from linkwell.build.html import read_html_page
+from linkwell.build.language import LanguageDetector
+from linkwell.build.page import Page
+from linkwell.build.wat import read_wat_page
+from linkwell.engine import TaskContext
+
+ROW_GROUP_ROWS = 20_000
+"""Bounds what is held before it is written: a row takes at most some 16 kB."""
+
+UNKNOWN_CRAWL = "unknown"
+_CRAWL_NAME = re.compile(r"(CC-MAIN-\d{4}-\d{2}|CC-NEWS)(?!\d)")
+_IS_PART_OF = re.compile(rb"(?:isPartOf:[ \t]*|\"isPartOf\":\")([A-Za-z0-9._-]{1,100})")
+_MAX_INFO_BYTES = 100_000
+_INFO = b'"WARC-Info-Metadata"'
+_NEXT_RECORD = b"\nWARC/1."
+
+
+class ExtractSettings(msgspec.Struct, frozen=True):
+    """What decides the outcome besides the source. `crawl` None: as the archive says. `language` False: `und` for all."""
+
+    crawl: str | None
+    max_text_characters: int
+    max_url_characters: int
+    language: bool = True
+
+
+class ExtractParams(msgspec.Struct, frozen=True):
+    """Parameters of `extract`."""
+
+    source: str
+    settings: ExtractSettings
+
+
+def extract(context: TaskContext) -> None:
+    """Write the links of one WAT or WARC file to `links.parquet`, in the order of the file."""
+    params = context.params(ExtractParams)
+    settings = params.settings
+    collector = LinkCollector(
+        context.counts,
+        max_text_characters=settings.max_text_characters,
+        max_url_characters=settings.max_url_characters,
+        detector=LanguageDetector() if settings.language else None,
+    )
+    with ParquetWriter(context.output("links.parquet"), LINK_SCHEMA, row_group_rows=ROW_GROUP_ROWS) as writer:
+        for page in read_pages(params.source, context.counts, collector, settings.crawl):
+            collector.add(page)
+            if collector.row_count >= BATCH_ROWS:
+                writer.write(collector.take_table())
+        if collector.row_count:
+            writer.write(collector.take_table())
+
+
+def read_pages(source: str, counts: Counter[str], collector: LinkCollector, crawl: str | None) -> Iterator[Page]:
+    """The pages with images of one archive; sets the collector's crawl name as soon as the archive gives it.
+
+    Raises:
+        UnavailableError: the disk or the network fails.
+    """
+    try:
+        yield from _read_pages(source, counts, collector, crawl)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise UnavailableError(
+            f"cannot be read: {reason}",
+            source,
+            "Check that it is there and readable, then give the same command again.",
+        ) from error
+
+
+def _read_pages(source: str, counts: Counter[str], collector: LinkCollector, crawl: str | None) -> Iterator[Page]:
+    archive = Archive(source, counts)
+    warc = PurePosixPath(source).name
+    named = crawl or _crawl_of_path(source)
+    collector.crawl = named or UNKNOWN_CRAWL
+    for record in archive.records():
+        page = None
+        try:
+            if record.record_type == WarcRecordType.metadata:
+                body = _read_metadata(record, archive, counts)
+                if named is None and _INFO in body[:_MAX_INFO_BYTES]:
+                    named = _crawl_of_info(body)
+                    collector.crawl = named or UNKNOWN_CRAWL
+                page = _read_wat_page(body, record, archive, counts) if body else None
+            elif record.record_type == WarcRecordType.warcinfo:
+                named = named or _crawl_of_info(record.reader.read(_MAX_INFO_BYTES))
+                collector.crawl = named or UNKNOWN_CRAWL
+            else:
+                page = read_html_page(record, warc, counts)
+        except OSError as error:
+            archive.damaged(record, error)
+        if page is not None:
+            yield page
+    counts["bytes_read"] += archive.byte_size
+
+
+def _read_metadata(record: WarcRecord, archive: Archive, counts: Counter[str]) -> bytes:
+    """The body of a metadata record that is JSON, else nothing."""
+    if record.content_length > MAX_RECORD_BYTES:
+        counts["broken_record_too_large"] += 1
+        archive.search_after(record)
+        return b""
+    body = record.reader.read()
+    if body[:1] == b"{":
+        return body
+    counts["skipped_metadata"] += 1
+    return b""
+
+
+def _read_wat_page(body: bytes, record: WarcRecord, archive: Archive, counts: Counter[str]) -> Page | None:
+    broken = counts["broken_json"]
+    page = read_wat_page(body, counts)
+    if counts["broken_json"] > broken and _NEXT_RECORD in body:
+        # Its length is wrong: it ran over the records after it, which are read again.
+        archive.search_after(record)
+    return page
+
+
+def _crawl_of_path(path: str) -> str | None:
+    match = _CRAWL_NAME.search(path)
+    return match[1] if match else None
+
+
+def _crawl_of_info(body: bytes) -> str | None:
+    match = _IS_PART_OF.search(body)
+    return match[1].decode("ascii") if match else None

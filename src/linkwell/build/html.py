@@ -1,0 +1,109 @@
+"""Pages from WARC: HTTP responses (and resources) that are HTML, parsed by lexbor as a browser would."""
+
+import re
+from collections import Counter
+
+from fastwarc.warc import WarcRecord, WarcRecordType
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from linkwell.build.charset import decode_page
+from linkwell.build.dates import seconds_of
+from linkwell.build.page import Image, Page, Size, is_licence_meta, is_licence_rel
+
+MAX_HTML_BYTES = 8_000_000
+"""A longer page is read up to here; the tree of a page takes some ten times its bytes."""
+
+_IMG = re.compile(rb"<i\x00?m\x00?g", re.IGNORECASE)
+_HTML_TYPES = ("text/html", "application/xhtml+xml")
+_LOOKS_LIKE_HTML = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_DIGITS = re.compile(r"\s*\+?(\d{1,9})")
+_MAX_SIDE = 1_000_000
+
+
+def read_html_page(record: WarcRecord, warc: str, counts: Counter[str]) -> Page | None:
+    """The page of one response or resource record, or None where it is no HTML, or a page without images.
+
+    Counts `pages`, `wrong_charset`, `pages_cut`, `skipped_not_html`, `broken_http`.
+
+    Raises:
+        OSError: the archive is damaged here.
+    """
+    headers: list[tuple[str, str]] = []
+    content_type: str | None
+    if record.record_type == WarcRecordType.response:
+        if not record.headers.get("Content-Type", "").startswith("application/http") and not record.is_http:  # type: ignore[union-attr] # the default is a string
+            counts["skipped_not_html"] += 1
+            return None
+        record.parse_http(auto_decode="all")
+        headers = list(record.http_headers.items())
+        content_type = record.http_headers.get("Content-Type")
+    else:
+        content_type = record.headers.get("Content-Type")
+    if content_type is not None and not content_type.strip().lower().startswith(_HTML_TYPES):
+        counts["skipped_not_html"] += 1
+        return None
+    body = record.reader.read(MAX_HTML_BYTES)
+    if content_type is None and not _LOOKS_LIKE_HTML.match(body):
+        counts["skipped_not_html"] += 1
+        return None
+    counts["pages"] += 1
+    if len(body) == MAX_HTML_BYTES:
+        counts["pages_cut"] += 1
+    if not _IMG.search(body):
+        return None
+    text, replaced = decode_page(body, content_type)
+    if replaced:
+        counts["wrong_charset"] += 1
+    target = record.headers.get("WARC-Target-URI") or ""
+    page = Page(
+        url=target[1:-1] if target[:1] == "<" and target[-1:] == ">" else target,
+        base="",
+        warc=warc,
+        offset=record.stream_pos,
+        seen_at=seconds_of(record.headers.get("WARC-Date") or ""),
+        images=[],
+        headers=headers,
+    )
+    fill_page(page, text)
+    return page if page.images else None
+
+
+def fill_page(page: Page, html: str) -> None:
+    """Put what an HTML text says into `page`: images with declared sizes, base, metas, licence links."""
+    tree = LexborHTMLParser(html)
+    sizes: list[Size] = []
+    for node in tree.css("img"):
+        attributes = node.attributes
+        page.images.append(Image(attributes.get("src") or "", attributes.get("alt") or ""))
+        sizes.append((_pixels(attributes.get("width")), _pixels(attributes.get("height"))))
+    page.sizes = sizes
+    base = tree.css_first("base[href]")
+    page.base = _attribute(base, "href") if base is not None else ""
+    for node in tree.css("meta"):
+        attributes = node.attributes
+        content = attributes.get("content") or ""
+        if http_equiv := attributes.get("http-equiv"):
+            page.headers.append((http_equiv, content))
+        if name := attributes.get("name") or attributes.get("property"):
+            page.metas.append((name, content))
+            if is_licence_meta(name):
+                page.licences.append(content)
+    for node in tree.css("link[rel], a[rel], area[rel]"):
+        if is_licence_rel(_attribute(node, "rel")):
+            page.licences.append(_attribute(node, "href"))
+
+
+def _attribute(node: LexborNode, name: str) -> str:
+    return node.attributes.get(name) or ""
+
+
+def _pixels(value: str | None) -> int | None:
+    """A declared side as the HTML standard reads a dimension: digits first, then anything but a per cent sign."""
+    match = _DIGITS.match(value) if value else None
+    if match is None or value is None or value[match.end() :].lstrip("0123456789.").startswith("%"):
+        return None
+    pixels = int(match[1])
+    return pixels if 0 < pixels <= _MAX_SIDE else None

@@ -1,0 +1,173 @@
+"""Pages from WAT: the metadata records that ia-web-commons, Common Crawl's extractor, writes for each record of a WARC.
+
+Only the members that are used are decoded, into typed structs; a record that is no HTML response costs a search for one word. A
+record whose members have other types than usual, or bytes that are no UTF-8, is read again by a lenient way, slower by a factor
+of ten; only what is no JSON at all is broken.
+"""
+
+import json
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from linkwell.build.dates import seconds_of
+from linkwell.build.page import Page, is_licence_meta, is_licence_rel
+
+_RESPONSE = b'"HTTP-Response-Metadata"'
+_INFO = b'"WARC-Info-Metadata"'
+
+
+class _Link(msgspec.Struct, gc=False):
+    path: str = ""
+    url: str = ""
+    alt: str = ""
+    rel: str = ""
+
+
+class _Meta(msgspec.Struct, gc=False):
+    name: str = ""
+    property: str = ""
+    http_equiv: str = msgspec.field(default="", name="http-equiv")
+    content: str = ""
+
+
+class _Head(msgspec.Struct):
+    # Two <base> elements make a list; the first one holds.
+    base: str | list[str] = msgspec.field(default="", name="Base")
+    metas: list[_Meta] = msgspec.field(default_factory=list, name="Metas")
+    links: list[_Link] = msgspec.field(default_factory=list, name="Link")
+
+
+class _Html(msgspec.Struct):
+    head: _Head = msgspec.field(default_factory=_Head, name="Head")
+    links: list[_Link] = msgspec.field(default_factory=list, name="Links")
+
+
+class _Response(msgspec.Struct):
+    headers: dict[str, str | list[str]] = msgspec.field(default_factory=dict, name="Headers")
+    html: _Html | None = msgspec.field(default=None, name="HTML-Metadata")
+
+
+class _Payload(msgspec.Struct):
+    response: _Response | None = msgspec.field(default=None, name="HTTP-Response-Metadata")
+
+
+class _WarcHeader(msgspec.Struct):
+    target: str = msgspec.field(default="", name="WARC-Target-URI")
+    date: str = msgspec.field(default="", name="WARC-Date")
+
+
+class _Envelope(msgspec.Struct):
+    payload: _Payload = msgspec.field(default_factory=_Payload, name="Payload-Metadata")
+    warc: _WarcHeader = msgspec.field(default_factory=_WarcHeader, name="WARC-Header-Metadata")
+
+
+class _Container(msgspec.Struct):
+    filename: str = msgspec.field(default="", name="Filename")
+    offset: str | int = msgspec.field(default=-1, name="Offset")
+
+
+class _Record(msgspec.Struct):
+    envelope: _Envelope = msgspec.field(default_factory=_Envelope, name="Envelope")
+    container: _Container = msgspec.field(default_factory=_Container, name="Container")
+
+
+_decode = msgspec.json.Decoder(_Record).decode
+
+
+def read_wat_page(body: bytes, counts: Counter[str]) -> Page | None:
+    """The page that one metadata record describes, or None where it describes something else, or no page with images.
+
+    Counts `pages`; `wrong_charset` where bytes had to be replaced; `broken_json`, `skipped_no_response` and `skipped_not_html`.
+    """
+    if _RESPONSE not in body:
+        counts["skipped_no_response"] += 1
+        return None
+    try:
+        record = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        lenient = _decode_leniently(body, counts)
+        if lenient is None:
+            return None
+        record = lenient
+    response = record.envelope.payload.response
+    if response is None:
+        counts["skipped_no_response"] += 1
+        return None
+    html = response.html
+    if html is None:
+        counts["skipped_not_html"] += 1
+        return None
+    counts["pages"] += 1
+    images: list[Any] = [link for link in html.links if link.path == "IMG@/src"]
+    if not images:
+        return None
+    return _page(record, response, html, images)
+
+
+def _page(record: _Record, response: _Response, html: _Html, images: list[Any]) -> Page:
+    headers = []
+    for name, value in response.headers.items():
+        if isinstance(value, str):
+            headers.append((name, value))
+        else:
+            headers.extend((name, each) for each in value)
+    metas = []
+    licences = [link.url for link in html.head.links if link.rel and is_licence_rel(link.rel)]
+    for meta in html.head.metas:
+        if meta.http_equiv:
+            # What a page says in place of a header field counts as one.
+            headers.append((meta.http_equiv, meta.content))
+        name = meta.name or meta.property
+        if name:
+            metas.append((name, meta.content))
+            if is_licence_meta(name):
+                licences.append(meta.content)
+    licences.extend(link.url for link in html.links if link.rel and is_licence_rel(link.rel))
+    target = record.envelope.warc.target
+    base = html.head.base
+    return Page(
+        url=target[1:-1] if target[:1] == "<" and target[-1:] == ">" else target,
+        base=base if isinstance(base, str) else next(iter(base), ""),
+        warc=record.container.filename,
+        offset=_offset(record.container.offset),
+        seen_at=seconds_of(record.envelope.warc.date),
+        images=images,
+        headers=headers,
+        metas=metas,
+        licences=licences,
+    )
+
+
+def _offset(value: str | int) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        return -1
+
+
+def _decode_leniently(body: bytes, counts: Counter[str]) -> _Record | None:
+    """The record by way of the standard library: any types, any bytes, lone surrogates, raw control characters."""
+    text = body.decode("utf-8", "replace")
+    try:
+        record = msgspec.convert(_plain(json.loads(text, strict=False)), _Record)
+    except (ValueError, RecursionError):
+        counts["broken_json"] += 1
+        return None
+    if "\ufffd" in text:
+        counts["wrong_charset"] += 1
+    return record
+
+
+def _plain(value: object) -> object:
+    """JSON with every scalar a string, nulls left out, and no lone surrogates."""
+    if isinstance(value, dict):
+        return {_plain_text(str(k)): _plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_plain(v) for v in value if v is not None]
+    return _plain_text(value if isinstance(value, str) else str(value))
+
+
+def _plain_text(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,54 @@
+"""The command `build`: from web archives to links."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, open_engine, open_workspace
+
+
+def add_build_commands(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("build")(build)
+
+
+def build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE…",
+            help="WAT or WARC files, gzipped or not: paths, URLs, patterns, folders, or lists of them (.txt, .paths.gz, @LIST).",
+        ),
+    ],
+    crawl: Annotated[
+        str | None, typer.Option("--crawl", help="Name of the crawl. [default: as each archive says]", metavar="NAME")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take image links with their texts out of web archives, with what their pages say about consent and licence.
+
+    The same command goes on where a stopped one left off. Exit code 1: done, but a source was damaged or cut short.
+
+    Example: linkwell build crawl/*.warc.wat.gz --crawl CC-MAIN-2024-22
+    """
+    from linkwell.build import build as run_build
+
+    opened = open_workspace(workspace)
+    report = run_build(opened, sources, crawl=crawl, engine=open_engine(opened))
+    summary = (
+        f"{report.pages:,} pages in {report.sources:,} archives hold {report.images:,} images: "
+        f"{report.links:,} links, {report.duplicates:,} duplicates, {sum(report.rejected.values()):,} rejected."
+    )
+    lines = [summary]
+    if report.rejected:
+        lines.append(f"Rejected: {counted(report.rejected)}.")
+    if report.signals:
+        lines.append(f"Statements about consent: {counted(report.signals)}.")
+    if report.damaged:
+        cut = {"truncated files": report.truncated_files} if report.truncated_files else {}
+        lines.append(f"Damaged: {counted({**report.broken, **cut})}. The rest was read; fetch the damaged files again.")
+    emit(msgspec.to_builtins(report), as_json, *lines)
+    if report.damaged:
+        raise typer.Exit(1)
