@@ -18,6 +18,8 @@ from linkwell.cli.feed import add_feed_commands
 from linkwell.cli.lists import add_lists_commands
 from linkwell.cli.output import set_workspace
 from linkwell.cli.populate import add_populate_commands
+from linkwell.cli.purge import add_purge_commands
+from linkwell.cli.recall import add_recall_commands
 from linkwell.cli.workspace import add_workspace_commands
 
 __all__ = ["app", "main"]
@@ -56,6 +58,8 @@ def program(
 
 
 add_workspace_commands(app)
+add_recall_commands(app)
+add_purge_commands(app)
 add_build_commands(app)
 add_lists_commands(app)
 add_populate_commands(app)

@@ -2,7 +2,7 @@
 
 from linkwell.purge.apply import RECEIPTS_FOLDER, apply
 from linkwell.purge.feed import feed_facts, open_feed
-from linkwell.purge.inventory import STATE_FOLDER
+from linkwell.purge.inventory import STATE_FOLDER, dataset_of
 from linkwell.purge.plan import FilePlan, Plan, plan
 from linkwell.purge.receipt import FeedFacts, Receipt, fingerprint, read_receipt, receipts_in
 from linkwell.purge.verify import VerifyReport, verify
@@ -16,6 +16,7 @@ __all__ = [
     "Receipt",
     "VerifyReport",
     "apply",
+    "dataset_of",
     "feed_facts",
     "fingerprint",
     "open_feed",

@@ -103,6 +103,19 @@ def open_copy(root: Path) -> Copy:
     )
 
 
+def dataset_of(root: Path) -> str | None:
+    """The dataset a copy says it is of; None where it says nothing.
+
+    Raises:
+        MissingError: there is no such folder.
+        FormatError: its `linkwell-copy.json` does not read.
+    """
+    if not root.is_dir():
+        raise MissingError("there is no such folder", str(root), "Name the folder that holds the copy.")
+    description = _description(root / COPY_FILE)
+    return description.dataset if description else None
+
+
 def _walk(root: Path, unreached: Counter[str]) -> Iterator[Path]:
     for folder, folders, names in os.walk(root, followlinks=False, onerror=_refuse):
         here = Path(folder)

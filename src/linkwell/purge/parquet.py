@@ -136,7 +136,7 @@ def _filter_encoded(column: Any, kind: Any, mask: Any) -> Any:
         encoded: Any = pc.dictionary_encode(plain)
         indices = encoded.indices.cast(kind.index_type)
         array: Any = pa.DictionaryArray.from_arrays(indices, encoded.dictionary, ordered=kind.ordered)
-        return pa.chunked_array([array], type=kind)
+        return pa.chunked_array([array])
     return pa.chunked_array([pa.array(column.filter(mask).to_pylist(), type=kind)], type=kind)
 
 

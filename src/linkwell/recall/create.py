@@ -182,7 +182,7 @@ def _create_covered(
         return None, False
     newest = standing.releases[-1]
     cell_rows = _cell_rows(standing.releases, standing.cells)
-    manifest_sha256 = file_sha256(newest_manifest(workspace, newest))
+    manifest_sha256 = newest.manifest_sha256
     per_batch = workspace.settings.recall.cells_per_batch
     sequence = standing.next_sequence
     cells = cover(
@@ -219,7 +219,7 @@ def _create_open(
         {"link_id": binary_array(ids, LINK_ID_BYTES), "reason": pa.array([reasons[i] for i in ids], pa.string())},
         schema=OPEN_LINKS_SCHEMA,
     )
-    manifest_sha256 = file_sha256(newest_manifest(workspace, standing.releases[-1]))
+    manifest_sha256 = standing.releases[-1].manifest_sha256
     batch = _commit(workspace, standing, issued=issued, manifest_sha256=manifest_sha256, cells=(), links=links)
     standing.reasons.update(reasons)
     return batch
@@ -288,11 +288,6 @@ def _retained(workspace: Workspace) -> list[Release]:
     return releases
 
 
-def newest_manifest(workspace: Workspace, release: Release) -> Path:
-    """The manifest file of a release."""
-    return workspace.releases / release.version / "manifest.json"
-
-
 def _locate(releases: Iterable[Release], link_ids: Collection[bytes]) -> dict[bytes, int]:
     """The cells of links, from whichever release has them."""
     located: dict[bytes, int] = {}
@@ -323,7 +318,8 @@ def _links_of(releases: Iterable[Release], cells: Collection[int]) -> list[bytes
     wanted = np.array(sorted(cells), dtype=np.int64)
     found = [np.empty(0, dtype="S16")]
     for release in releases:
-        for table in read_tables(release.parts, ["cell", "link_id"]):
+        holding = zip(release.parts, release.manifest.parts, strict=True)
+        for table in read_tables([path for path, part in holding if set(cells) & set(part.cells)], ["cell", "link_id"]):
             hit = np.isin(table["cell"].to_numpy().astype(np.int64), wanted)
             if hit.any():
                 found.append(id_array(table["link_id"].filter(pa.array(hit))))
@@ -340,7 +336,8 @@ def _reissue(workspace: Workspace, standing: _Standing, located: Mapping[bytes, 
         return []
     infos = reissue(workspace, removed_cells=standing.cells, removed_links=set(standing.reasons), engine=engine)
     write_state(workspace, msgspec.structs.replace(read_state(workspace), reissued=last))
-    return [f"{info.version}-r{info.revision}" for info in infos]
+    before = {release.version: release.revision for release in standing.releases}
+    return [f"{info.version}-r{info.revision}" for info in infos if info.revision != before.get(info.version)]
 
 
 def _log(workspace: Workspace, batches: Sequence[Batch], who: str) -> None:
@@ -354,7 +351,7 @@ def _log(workspace: Workspace, batches: Sequence[Batch], who: str) -> None:
             "cells": batch.cell_count,
             "rows": batch.row_count,
         }
-        book.log("recall-create", who, None, detail)
+        book.log("recall created", who, None, detail)
         write_state(workspace, msgspec.structs.replace(read_state(workspace), logged=batch.sequence))
 
 

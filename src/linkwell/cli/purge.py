@@ -1,0 +1,263 @@
+"""Commands about purging copies: `purge plan|apply|verify`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linkwell.base.errors import SignatureError, UsageError
+from linkwell.cli.output import JsonOption, emit
+
+if TYPE_CHECKING:
+    from linkwell.purge import FeedFacts
+    from linkwell.recall import Recalled
+
+CopyArgument = Annotated[Path, typer.Argument(metavar="COPY", help="The folder that holds the copy.")]
+FeedOption = Annotated[
+    str, typer.Option("--feed", help="The feed: a folder, file:// or http(s):// URL.", metavar="URL")
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option("--root", help="The root file you got from the feed's owner; needed the first time.", metavar="FILE"),
+]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state", help="Folder for trusted state, key and receipts. [default: COPY/.linkwell]", metavar="DIR"
+    ),
+]
+DatasetOption = Annotated[
+    str | None, typer.Option("--dataset", help="Which dataset of the feed. [default: what the copy says]")
+]
+AllowNetOption = Annotated[
+    list[str] | None,
+    typer.Option("--allow-net", help="A network (CIDR) that may be reached although it is not public.", metavar="CIDR"),
+]
+
+
+def add_purge_commands(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    group = typer.Typer(no_args_is_help=True, help="Take what was recalled out of a copy, and prove it.")
+    group.command("plan")(plan_)
+    group.command("apply")(apply_)
+    group.command("verify")(verify_)
+    app.add_typer(group, name="purge")
+
+
+def plan_(  # noqa: PLR0917 - Typer declares options as arguments
+    copy: CopyArgument,
+    feed: FeedOption,
+    root: RootOption = None,
+    state: StateOption = None,
+    dataset: DatasetOption = None,
+    allow_net: AllowNetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what would go from a copy, file by file. Changes nothing in it; exit code 1 when something must go.
+
+    Example: linkwell purge plan /data/birds --feed https://birds.example/feed --root 1.root.json
+    """
+    from linkwell.purge import plan
+
+    recalled, _facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
+    found = plan(copy, recalled)
+    lines = [f"{f.name}: {f.removed:,} of {f.rows:,} go" for f in found.files if f.rows]
+    lines.append(
+        f"{len(found.files):,} files would be rewritten, {found.untouched:,} stay as they are; "
+        f"recalls up to {found.sequence} of {found.dataset}"
+    )
+    if found.files:
+        lines.append(f"Free disk needed while it runs: {found.disk_bytes_needed / 1e6:,.1f} MB")
+    if found.leftovers:
+        lines.append(f"{found.leftovers:,} temporary files of killed runs would be deleted")
+    if found.unfinished:
+        lines.append("A purge was begun and not finished: run linkwell purge apply again.")
+    lines += _reach_lines(found.unidentified, found.unreached, found.problems)
+    emit(
+        {
+            "kind": found.kind,
+            "dataset": found.dataset,
+            "sequence": found.sequence,
+            "files": [{"name": f.name, "rows": f.rows, "removed": f.removed, "bytes": f.bytes} for f in found.files],
+            "removed": found.removed,
+            "untouched": found.untouched,
+            "leftovers": found.leftovers,
+            "unfinished": found.unfinished,
+            "disk_bytes_needed": found.disk_bytes_needed,
+            "unidentified": found.unidentified,
+            "unreached": found.unreached,
+            "problems": found.problems,
+        },
+        as_json,
+        *lines,
+    )
+    if found.something_to_do:
+        raise typer.Exit(1)
+
+
+def apply_(  # noqa: PLR0917 - same
+    copy: CopyArgument,
+    feed: FeedOption,
+    root: RootOption = None,
+    state: StateOption = None,
+    dataset: DatasetOption = None,
+    allow_net: AllowNetOption = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key", help="Ed25519 key (PEM) to sign the receipt. [default: one of its own, made at first use]"
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 is one for each core.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete everything recalled from a copy and write a signed receipt. It cannot be undone.
+
+    Shows what will go and asks first, unless told --yes. Killed half-way, the same command finishes.
+
+    Example: linkwell purge apply /data/birds --feed https://birds.example/feed --yes
+    """
+    from linkwell.engine import LocalEngine
+    from linkwell.purge import RECEIPTS_FOLDER, STATE_FOLDER, apply, plan, receipts_in
+
+    recalled, facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
+    if not yes:
+        if as_json:
+            raise UsageError("--json cannot ask", advice="Give --yes as well.")
+        found = plan(copy, recalled)
+        typer.echo(
+            f"{found.removed:,} rows and samples in {len(found.files):,} files of {copy} will be deleted for good."
+        )
+        typer.confirm("Delete them?", abort=True)
+    folder = state or copy / STATE_FOLDER
+    receipt = apply(copy, recalled, engine=LocalEngine(workers), key=key, state=state, feed=facts)
+    stated = receipt.statement
+    where = receipts_in(folder / RECEIPTS_FOLDER)[-1]
+    rewritten = sum(f.sha256_before != f.sha256_after for f in stated.files)
+    emit(
+        {
+            "complete": stated.complete,
+            "rows_removed": stated.rows_removed,
+            "files_rewritten": rewritten,
+            "files": len(stated.files),
+            "sequence": stated.feed.sequence,
+            "receipt": str(where),
+            "fingerprint": receipt.fingerprint,
+            "unidentified": stated.unidentified,
+            "unreached": stated.unreached,
+            "problems": stated.problems,
+        },
+        as_json,
+        f"{stated.rows_removed:,} rows and samples removed; {rewritten:,} of {len(stated.files):,} files rewritten",
+        f"Receipt: {where}",
+        f"Signed by the key with the fingerprint {receipt.fingerprint}",
+        *_reach_lines(stated.unidentified, stated.unreached, stated.problems),
+        f"Not reached by any purge of a folder: {stated.not_reached}",
+    )
+    if not stated.complete or stated.unidentified:
+        raise typer.Exit(1)
+
+
+def verify_(  # noqa: PLR0917 - same
+    copy: CopyArgument,
+    feed: FeedOption,
+    receipt: Annotated[
+        Path | None, typer.Option("--receipt", help="The receipt. [default: the newest in the state folder]")
+    ] = None,
+    fingerprint: Annotated[
+        str | None, typer.Option("--fingerprint", help="Fingerprint of the key that must have signed the receipt.")
+    ] = None,
+    root: RootOption = None,
+    state: StateOption = None,
+    dataset: DatasetOption = None,
+    allow_net: AllowNetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look through a copy again, and compare every file with the receipt.
+
+    Exit code 1 when something recalled is left, 3 when a file, the feed or the receipt is not what was signed.
+
+    Example: linkwell purge verify /data/birds --feed https://birds.example/feed
+    """
+    from linkwell.purge import RECEIPTS_FOLDER, STATE_FOLDER, read_receipt, receipts_in, verify
+
+    folder = state or copy / STATE_FOLDER
+    known = receipts_in(folder / RECEIPTS_FOLDER)
+    path = receipt or (known[-1] if known else None)
+    read = read_receipt(path, fingerprint) if path else None
+    recalled, _facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
+    report = verify(copy, recalled, read)
+    lines = [f"{name}: {count:,} recalled are left" for name, count in report.left.items()]
+    lines += [f"{name}: not what the receipt says" for name in report.edited]
+    lines += [f"{name}: not in the receipt" for name in report.added]
+    if report.leftovers or report.unfinished:
+        lines.append("A purge was begun and not finished: run linkwell purge apply again.")
+    if report.newer_recalls:
+        lines.append(f"{report.newer_recalls:,} recalls are newer than the receipt")
+    lines += _reach_lines(report.unidentified, report.unreached, report.problems)
+    if read is None:
+        lines.append("There is no receipt: the files were compared with nothing.")
+    if report.clean:
+        lines.append(f"Nothing recalled is left in {report.files:,} files (recalls up to {recalled.sequence}).")
+    emit(
+        {
+            "clean": report.clean,
+            "untouched": report.untouched,
+            "files": report.files,
+            "left": report.left,
+            "edited": list(report.edited),
+            "added": list(report.added),
+            "leftovers": report.leftovers,
+            "unfinished": report.unfinished,
+            "newer_recalls": report.newer_recalls,
+            "sequence": recalled.sequence,
+            "receipt": str(path) if path else None,
+            "fingerprint": read.fingerprint if read else None,
+            "complete": read.statement.complete if read else None,
+            "unidentified": report.unidentified,
+            "unreached": report.unreached,
+            "problems": report.problems,
+        },
+        as_json,
+        *lines,
+    )
+    if not report.untouched:
+        raise SignatureError(
+            "the copy is not what its receipt says",
+            str(copy),
+            "If you changed it on purpose, run linkwell purge apply again for a new receipt.",
+        )
+    if not report.clean or report.unidentified or (read is not None and not read.statement.complete) or read is None:
+        raise typer.Exit(1)
+
+
+def _load(
+    copy: Path,
+    feed: str,
+    *,
+    root: Path | None,
+    state: Path | None,
+    dataset: str | None,
+    allow_net: list[str] | None,
+) -> "tuple[Recalled, FeedFacts]":
+    """What the feed says now, read through its signatures."""
+    from linkwell.purge import STATE_FOLDER, dataset_of, feed_facts, open_feed
+    from linkwell.recall import load_recalled
+
+    named = dataset or dataset_of(copy)
+    folder = state or copy / STATE_FOLDER
+    client = open_feed(feed, folder, root=root, allow_net=allow_net or ())
+    recalled = load_recalled(client, named)
+    return recalled, feed_facts(folder, recalled)
+
+
+def _reach_lines(unidentified: int, unreached: Mapping[str, int], problems: Mapping[str, str]) -> list[str]:
+    lines = [f"{name}: {problem}" for name, problem in problems.items()]
+    if unidentified:
+        lines.append(f"{unidentified:,} samples or rows have nothing that says which link they are")
+    if unreached:
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in unreached.items())
+        lines.append(f"In the folder, and not reached: {listed}")
+    return lines
