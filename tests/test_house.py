@@ -62,9 +62,8 @@ def test_imports_go_one_way_and_through_the_front_door(path: Path) -> None:
 
 @pytest.mark.parametrize("package", [p for p in ORDER if p != "base"])
 def test_a_face_lists_what_it_offers(package: str) -> None:
-    """`__all__` is sorted and every name in it is there."""
+    """Every name in `__all__` is there."""
     if not (SOURCE / package).exists():
         pytest.skip(f"no {package} yet")
     module = __import__(f"linkwell.{package}", fromlist=["__all__"])
-    assert list(module.__all__) == sorted(module.__all__)
     assert all(hasattr(module, name) for name in module.__all__)

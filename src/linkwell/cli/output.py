@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from linkwell.base.workspace import Workspace
+from linkwell.base.workspace import SETTINGS_FILE, Workspace
 from linkwell.engine import Engine, LocalEngine
 
 WorkspaceOption = Annotated[
@@ -32,6 +32,14 @@ def set_workspace(path: Path | None) -> None:
 def open_workspace(path: Path | None) -> Workspace:
     """The workspace a command works in: its own option, the program's, or the current folder."""
     return Workspace.open(path or (_fallback[0] if _fallback else Path()))
+
+
+def find_workspace(path: Path | None) -> Workspace | None:
+    """The workspace a command works in, or None where the current folder is none and no other was named."""
+    named = path or (_fallback[0] if _fallback else None)
+    if named is None and not (Path() / SETTINGS_FILE).exists():
+        return None
+    return open_workspace(path)
 
 
 def open_engine(workspace: Workspace, workers: int | None = None) -> Engine:

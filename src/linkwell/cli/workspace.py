@@ -1,17 +1,19 @@
-"""Commands about the workspace itself: `init`, `worker`."""
+"""Commands about the workspace itself: `init`, `doctor`, `worker`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from linkwell.base.workspace import Workspace
-from linkwell.cli.output import JsonOption, emit
+from linkwell.cli.output import JsonOption, WorkspaceOption, emit, find_workspace
 
 
 def add_workspace_commands(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command("init")(init)
+    app.command("doctor")(doctor)
     app.command("worker")(worker)
 
 
@@ -31,6 +33,29 @@ def init(
         f"Workspace for the dataset {workspace.settings.dataset!r} in {workspace.root}",
         f"Keep {workspace.keys} secret and backed up: without it the ledger and the lists cannot be read.",
     )
+
+
+def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Say what is installed, missing or misconfigured here and in the workspace, and what to do about it.
+
+    Changes nothing. Exit code 1 when something is wrong.
+
+    Example: linkwell doctor
+    """
+    from linkwell.doctor import examine
+
+    checks = examine(find_workspace(workspace))
+    wrong = sum(check.state == "wrong" for check in checks)
+    marks = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
+    lines = []
+    for check in checks:
+        lines.append(f"{marks[check.state]}  {check.name}: {check.said}")
+        if check.advice and check.state != "ok":
+            lines.append(f"       {check.advice}")
+    lines.append(f"{wrong} wrong." if wrong else "Nothing is wrong.")
+    emit({"checks": [asdict(check) for check in checks], "wrong": wrong}, as_json, *lines)
+    if wrong:
+        raise typer.Exit(1)
 
 
 def worker(
