@@ -20,6 +20,7 @@ from linkwell.cli.output import set_workspace
 from linkwell.cli.populate import add_populate_commands
 from linkwell.cli.purge import add_purge_commands
 from linkwell.cli.recall import add_recall_commands
+from linkwell.cli.release import add_release_commands
 from linkwell.cli.workspace import add_workspace_commands
 
 __all__ = ["app", "main"]
@@ -66,6 +67,7 @@ add_populate_commands(app)
 add_audit_commands(app)
 add_cases_commands(app)
 add_feed_commands(app)
+add_release_commands(app)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from linkwell.feed.client import FeedClient, TargetInfo
 from linkwell.feed.keys import make_keys
 from linkwell.feed.repository import (
     check_target_name,
+    feed_state,
     has_feed,
     init_feed,
     publish_targets,
@@ -16,6 +17,7 @@ __all__ = [
     "FeedClient",
     "TargetInfo",
     "check_target_name",
+    "feed_state",
     "has_feed",
     "init_feed",
     "make_keys",

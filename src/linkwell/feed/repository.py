@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
@@ -179,6 +179,25 @@ def published_targets(workspace: Workspace) -> dict[str, str]:
 def has_feed(workspace: Workspace) -> bool:
     """Whether `feed init` has been done."""
     return (_metadata_folder(workspace) / "timestamp.json").exists()
+
+
+def feed_state(workspace: Workspace, *, now: datetime | None = None) -> tuple[Literal["ok", "note", "wrong"], str, str]:
+    """How the feed stands, for `linkwell doctor`: state, what is found, what to do.
+
+    Raises:
+        MissingError: the feed has lost a file.
+        DamagedFileError: its metadata does not read.
+    """
+    if not has_feed(workspace):
+        return "note", "none yet", "Before the first release: linkwell feed keys, then linkwell feed init"
+    root, targets, snapshot, timestamp = _current(workspace)
+    left = min(each.expires for each in (root, targets, snapshot, timestamp)) - _clock(now)
+    found = f"{len(targets.targets)} targets, good for {left.days} days"
+    if left <= timedelta():
+        return "wrong", "expired: its clients have stopped", "linkwell feed refresh"
+    if left < timedelta(days=1):
+        return "note", f"expires in {left.seconds // 3600} hours", "linkwell feed refresh, from a timer"
+    return "ok", found, ""
 
 
 def trusted_root(workspace: Workspace) -> Root | None:

@@ -1,0 +1,148 @@
+"""Commands about releases: `release create`, `verify`, `publish`, `withdraw`, `list`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linkwell.cli.output import (
+    JsonOption,
+    WhoOption,
+    WorkspaceOption,
+    counted,
+    emit,
+    emit_rows,
+    open_engine,
+    open_workspace,
+)
+
+if TYPE_CHECKING:
+    from linkwell.release import ReleaseInfo
+
+VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", help="The release's version, such as v1.")]
+
+
+def add_release_commands(app: typer.Typer) -> None:
+    """Add the group to the program."""
+    group = typer.Typer(no_args_is_help=True, help="Make, check, publish and withdraw releases of the dataset.")
+    group.command("create")(create)
+    group.command("verify")(verify)
+    group.command("publish")(publish)
+    group.command("withdraw")(withdraw)
+    group.command("list")(list_all)
+    app.add_typer(group, name="release")
+
+
+def create(
+    version: VersionArgument,
+    who: WhoOption,
+    without_audit: Annotated[
+        str | None,
+        typer.Option(
+            "--without-audit",
+            metavar="REASON",
+            help="Release links that were not audited; the reason stands in the manifest and in the log.",
+        ),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a release of the current build: cut into cells, without what was taken down, signed. It is not public yet.
+
+    Entries in quarantine are left out; once there is an earlier release, with their whole cell. Exit code 1: made, with a warning.
+
+    Example: linkwell release create v1 --as ada
+    """
+    from linkwell.release import create_release
+
+    opened = open_workspace(workspace)
+    info = create_release(opened, version, engine=open_engine(opened), without_audit=without_audit, who=who)
+    emit(
+        _row(info) | {"removed": info.removed, "warnings": list(info.warnings)},
+        as_json,
+        f"Release {info.version}: {info.rows:,} links in {info.cells:,} cells and {info.parts:,} parts",
+        f"Left out: {counted(info.removed) or 'nothing'}",
+        *(f"Warning: {warning}" for warning in info.warnings),
+        f"Publish it with: linkwell release publish {info.version} --as WHO",
+    )
+    if info.warnings:
+        raise typer.Exit(1)
+
+
+def verify(version: VersionArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Check a release: signatures, every byte of its parts, counts, cells. Exit code 1: it holds, but has quarantined entries.
+
+    Example: linkwell release verify v1
+    """
+    from linkwell.release import verify_release
+
+    report = verify_release(open_workspace(workspace), version)
+    lines = [
+        f"Release {report.version}, revision {report.revision}: {report.parts:,} parts, {report.rows:,} links hold"
+    ]
+    if report.quarantined:
+        lines.append(f"{report.quarantined:,} of its entries are in quarantine: decide their cases, then recall.")
+    emit(asdict(report), as_json, *lines)
+    if report.quarantined:
+        raise typer.Exit(1)
+
+
+def publish(
+    version: VersionArgument, who: WhoOption, workspace: WorkspaceOption = None, as_json: JsonOption = False
+) -> None:
+    """Put a release into the feed, where everybody can get it. Its parts are checked first.
+
+    Example: linkwell release publish v1 --as ada
+    """
+    from linkwell.release import publish_release
+
+    opened = open_workspace(workspace)
+    info = publish_release(opened, version, who)
+    emit(_row(info), as_json, f"Release {info.version}, revision {info.revision}, is in the feed: {opened.feed}")
+
+
+def withdraw(
+    version: VersionArgument,
+    who: WhoOption,
+    second: Annotated[str, typer.Option("--second", metavar="WHO2", help="Who agrees: another person.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the log and nowhere else.")],
+    *,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a release offline at once. A note with version and date stays in the feed; it can be published again.
+
+    Example: linkwell release withdraw v1 --as ada --second ben --reason "under review"
+    """
+    from linkwell.release import withdraw_release
+
+    info = withdraw_release(open_workspace(workspace), version, reason, who, second)
+    emit(
+        _row(info),
+        as_json,
+        f"Release {info.version} is out of the feed.",
+        "Copies that others hold are not: those follow recalls.",
+    )
+
+
+def list_all(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List the releases, the oldest first.
+
+    Example: linkwell release list
+    """
+    from linkwell.release import list_releases
+
+    rows = [_row(info) for info in list_releases(open_workspace(workspace))]
+    emit_rows(rows, as_json, "releases", "No release yet. Make one with: linkwell release create v1 --as WHO")
+
+
+def _row(info: "ReleaseInfo") -> dict[str, object]:
+    return {
+        "version": info.version,
+        "revision": info.revision,
+        "status": info.status,
+        "rows": info.rows,
+        "cells": info.cells,
+        "parts": info.parts,
+        "created": info.created,
+    }

@@ -1,0 +1,42 @@
+"""Releases: immutable versions of a dataset, cut into cells, signed, and reissued without what was taken down."""
+
+from linkwell.release.create import create_release
+from linkwell.release.manifest import Manifest, Part
+from linkwell.release.publish import (
+    manifest_target,
+    publish_release,
+    withdraw_release,
+    withdrawn_target,
+)
+from linkwell.release.reconcile import REMOVED_CLASSES, Reconciliation
+from linkwell.release.reissue import reissue
+from linkwell.release.store import (
+    Release,
+    ReleaseInfo,
+    cells_of,
+    current_release,
+    list_releases,
+    open_release,
+)
+from linkwell.release.verify import VerifyReport, verify_release
+
+__all__ = [
+    "REMOVED_CLASSES",
+    "Manifest",
+    "Part",
+    "Reconciliation",
+    "Release",
+    "ReleaseInfo",
+    "VerifyReport",
+    "cells_of",
+    "create_release",
+    "current_release",
+    "list_releases",
+    "manifest_target",
+    "open_release",
+    "publish_release",
+    "reissue",
+    "verify_release",
+    "withdraw_release",
+    "withdrawn_target",
+]

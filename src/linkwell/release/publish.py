@@ -1,0 +1,153 @@
+"""Releases in the feed: publish one, take one offline, and keep the feed in step with the releases that stand in it.
+
+The manifest is a target of the feed; the parts are static files below `feed/data/`, which the manifest vouches for.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from linkwell.base.errors import LinkwellError, SafetyError, TwoPersonError, UsageError
+from linkwell.base.workspace import Workspace
+from linkwell.cases import CaseBook
+from linkwell.feed import publish_targets, published_targets
+from linkwell.release.store import (
+    MANIFEST_NAME,
+    Release,
+    ReleaseInfo,
+    State,
+    Status,
+    open_all,
+    open_release,
+    write_state,
+)
+from linkwell.release.verify import verify_parts
+
+_LOCK = "release"
+WITHDRAWN_NAME = "withdrawn.json"
+WITHDRAWN_FORMAT = "linkwell-withdrawn-1"
+
+
+class Withdrawn(msgspec.Struct, frozen=True):
+    """What stands in the feed in the place of a release that was taken offline. It gives no reason."""
+
+    format: str
+    dataset: str
+    version: str
+    date: str
+
+
+def manifest_target(dataset: str, version: str) -> str:
+    """The feed's name for a release's manifest."""
+    return f"releases/{dataset}/{version}/{MANIFEST_NAME}"
+
+
+def withdrawn_target(dataset: str, version: str) -> str:
+    """The feed's name for the note that a release was taken offline."""
+    return f"releases/{dataset}/{version}/{WITHDRAWN_NAME}"
+
+
+def publish_release(workspace: Workspace, version: str, who: str) -> ReleaseInfo:
+    """Put a release into the feed. Its parts are checked first.
+
+    Raises:
+        MissingError: there is no such release, or no feed.
+        SignatureError: a part is not what the manifest says.
+        SafetyError: an entry of it is in quarantine.
+        MissingKeyError: a key of the feed is missing.
+    """
+    with workspace.lock(_LOCK):
+        release = open_release(workspace, version)
+        quarantined = verify_parts(workspace, release).quarantined
+        if quarantined:
+            raise SafetyError(
+                f"{quarantined} of its entries are in quarantine",
+                version,
+                "Decide the cases, then recall (linkwell recall create) or make a new release.",
+            )
+        published_targets(workspace)
+        _set_state(release, "published", who)
+        try:
+            publish_standing(workspace, open_all(workspace))
+        except LinkwellError:
+            write_state(release.folder, release.state)
+            raise
+        CaseBook.open(workspace).log("release published", who, None, {"version": version, "revision": release.revision})
+    return open_release(workspace, version).info()
+
+
+def withdraw_release(workspace: Workspace, version: str, reason: str, who: str, second: str) -> ReleaseInfo:
+    """Take a release offline: its manifest and parts leave the feed, a note with version and date stays. It can be published again.
+
+    Args:
+        workspace: where.
+        version: which.
+        reason: stands in the log, and only there.
+        who: who asks for it.
+        second: who agrees; another person.
+
+    Raises:
+        TwoPersonError: `second` is `who`.
+        UsageError: no reason, or the release was never published.
+        MissingError: there is no such release.
+        MissingKeyError: a key of the feed is missing.
+    """
+    if same_person(who, second):
+        raise TwoPersonError("taking a release offline takes two people", "--second", "Have somebody else agree.")
+    if not reason.strip():
+        raise UsageError("a reason is needed; it stands in the log only", "--reason")
+    with workspace.lock(_LOCK):
+        release = open_release(workspace, version)
+        if release.state.status == "created":
+            raise UsageError("the release was never published", version)
+        CaseBook.open(workspace).log(
+            "release withdrawn",
+            who,
+            None,
+            {"version": version, "revision": release.revision, "second": second, "reason": reason},
+        )
+        _set_state(release, "withdrawn", who)
+        publish_standing(workspace, open_all(workspace))
+    return open_release(workspace, version).info()
+
+
+def same_person(first: str, second: str) -> bool:
+    """Whether two names are one person's, as far as names tell."""
+    return "".join(first.split()).casefold() == "".join(second.split()).casefold()
+
+
+def publish_standing(workspace: Workspace, releases: Iterable[Release]) -> None:
+    """Make the feed hold exactly the published releases of this dataset, as they are now; does nothing where it does.
+
+    Raises:
+        MissingError: there is no feed although a release is published.
+    """
+    dataset = workspace.settings.dataset
+    files: dict[str, Path | bytes] = {}
+    remove: list[str] = []
+    unlisted: dict[str, Path] = {}
+    for release in releases:
+        status = release.state.status
+        here, gone = manifest_target(dataset, release.version), withdrawn_target(dataset, release.version)
+        if status == "published":
+            files[here] = release.folder / MANIFEST_NAME
+            remove.append(gone)
+            unlisted |= {part.path: path for part, path in zip(release.manifest.parts, release.parts, strict=True)}
+        elif status == "withdrawn":
+            remove.append(here)
+            note = Withdrawn(WITHDRAWN_FORMAT, dataset, release.version, release.state.at[:10])
+            files[gone] = msgspec.json.format(msgspec.json.encode(note), indent=1) + b"\n"
+    data = workspace.feed / "data" / dataset
+    there = {f"data/{dataset}/{path.name}" for path in data.glob("*.parquet")} if data.is_dir() else set()
+    if files:
+        publish_targets(
+            workspace, files, remove=remove, unlisted=unlisted, remove_unlisted=sorted(there - set(unlisted))
+        )
+
+
+def _set_state(release: Release, status: Status, who: str) -> None:
+    """Note what is to be true of a release; the feed follows, and is brought to it again by whatever comes next."""
+    if release.state.status != status:
+        write_state(release.folder, State(status, who, datetime.now(UTC).isoformat(timespec="seconds")))
