@@ -38,6 +38,23 @@ class ExactIndex:
             rows, first = rows[same], first[same]
 
 
+def distinct(values: Rows, owners: Owners) -> tuple[Rows, Owners]:
+    """The entries without those that repeat a value of the same owner, in an order of no meaning.
+
+    A list may hold one value many times over; each repetition would cost every search, and add nothing.
+    """
+    words = _words(values)
+    order = np.argsort(words, kind="stable")
+    equal_next = np.flatnonzero(words[order[1:]] == words[order[:-1]])
+    repeated = np.zeros(len(values), np.bool_)
+    repeated[order[equal_next]] = repeated[order[equal_next + 1]] = True
+    suspects = np.flatnonzero(repeated)
+    keys = np.hstack([values[suspects], owners[suspects].astype(">u2").view(np.uint8).reshape(-1, 2)])
+    _, firsts = np.unique(keys, axis=0, return_index=True)
+    kept = np.sort(np.concatenate([np.flatnonzero(~repeated), suspects[firsts]]))
+    return values[kept], owners[kept]
+
+
 def _words(values: Rows) -> npt.NDArray[np.uint64]:
     """The first eight bytes of each value as a number."""
     return np.ascontiguousarray(values[:, :8]).view(">u8").ravel().astype(np.uint64)

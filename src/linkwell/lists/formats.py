@@ -72,10 +72,12 @@ def open_list_file(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         StorageError: it may not be read.
         DamagedFileError: gzip that is cut short or damaged.
     """
+    if not path.is_file():
+        raise MissingError(
+            "there is no such file", str(path), "A list is read twice, so it cannot come through a pipe."
+        )
     try:
         file = path.open("rb")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise MissingError("there is no such file", str(path)) from None
     except PermissionError:
         raise StorageError("this file may not be read", str(path), "Check its permissions.") from None
     with file:
@@ -222,25 +224,32 @@ def _quoted_record(
         if line is _END:
             return _OPEN_QUOTE, joined
         joined.append(line)
-        if line.text is None or (b'"' not in line.text and _loads(line.text, columns)):
+        if line.text is None or _loads(line.text, columns):
             return _OPEN_QUOTE, joined
         quotes += line.text.count(b'"')
     if quotes % 2:
         return _OPEN_QUOTE, joined
     record = b"\n".join([first, *(line.text or b"" for line in joined)])
-    try:
-        fields = next(csv.reader(io.StringIO(record.decode("utf-8"), newline=""), strict=True))
-    except UnicodeDecodeError:
-        return Refused("not UTF-8"), joined
-    except csv.Error:
+    fields = _split(record)
+    if fields is None:
         return _OPEN_QUOTE, joined
-    parsed = _parse_record([field.encode() for field in fields], columns)
+    parsed = _parse_record(fields, columns)
     text_of_several_lines = isinstance(parsed, Refused) and parsed.reason.startswith("unsupported")
     return parsed, [] if text_of_several_lines else joined
 
 
 def _loads(text: bytes, columns: _Columns) -> bool:
-    return not isinstance(_parse_record(text.split(b","), columns), Refused)
+    fields = _split(text) if b'"' in text else text.split(b",")
+    return fields is not None and not isinstance(_parse_record(fields, columns), Refused)
+
+
+def _split(record: bytes) -> list[bytes] | None:
+    """The fields of one CSV record with quotes; None where the quotes are not right."""
+    try:
+        text = record.decode("utf-8", "surrogateescape")
+        return [field.encode("utf-8", "surrogateescape") for field in next(csv.reader([text], strict=True))]
+    except (csv.Error, StopIteration):
+        return None
 
 
 def _parse_record(fields: list[bytes], columns: _Columns) -> Parsed:

@@ -93,7 +93,8 @@ def import_list(
         )
     with workspace.lock(LOCK):
         index = read_index(workspace)
-        write_index(workspace, index)  # from here on, parts without an index mean damage
+        if index.generation == 0:
+            write_index(workspace, index)  # from here on, parts without an index mean damage
         sweep_lists(workspace, index)
         loading = _Loading(workspace, f"{source}-{index.generation + 1}")
         try:

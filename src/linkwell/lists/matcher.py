@@ -14,7 +14,7 @@ from linkwell.base.ids import LINK_ID_BYTES, canonical_id
 from linkwell.base.workspace import Workspace
 from linkwell.ledger import MATCHED_DISTANCE, MATCHED_QUALITY, Digests
 from linkwell.lists.columns import Rows, fixed_bytes, one_row
-from linkwell.lists.exact import ExactIndex, Hits, Owners
+from linkwell.lists.exact import ExactIndex, Hits, Owners, distinct
 from linkwell.lists.findings import Match
 from linkwell.lists.kinds import CANONICAL, KIND_ALGORITHM, KIND_BYTES, LINK
 from linkwell.lists.nearby import NearIndex
@@ -61,7 +61,7 @@ class Matcher:
                 for part in one.parts.get(kind, ()):
                     values.append(part.values)
                     owners.append(np.where(part.canary, self._canary_owner, number).astype(np.uint16))
-            all_values, all_owners = np.concatenate(values), np.concatenate(owners)
+            all_values, all_owners = distinct(np.concatenate(values), np.concatenate(owners))
             if len(all_values):
                 self._indexes[kind] = _new_index(kind, all_values, all_owners)
                 canaries = all_values[all_owners == self._canary_owner]
