@@ -86,9 +86,9 @@ class Archive:
         with self._files[place.file].open("rb") as file:
             file.seek(place.offset)
             record = next(iter(ArchiveIterator(file, parse_http=True)), None)
-            if record is None or record.http_headers is None or not record.http_headers.status_code:
+            status = getattr(record.http_headers, "status_code", None) if record is not None else None
+            if record is None or status is None:
                 raise Failure("bad_http")
-            status = int(record.http_headers.status_code)
             headers = [(str(name), str(value)) for name, value in record.http_headers.items()]
             if not _OK_FIRST <= status <= _OK_LAST:
                 return Hop(status, headers, None)

@@ -124,7 +124,7 @@ def _decode_jpeg(data: bytes, max_pixels: int, min_side: int | None) -> Picture 
     """Decode a JPEG; None where it is of a kind (CMYK, YCCK) that Pillow converts better."""
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except ValueError:
+    except (ValueError, KeyError):  # it looks an unknown colour space up in a table
         return None
     _check_size(width, height, max_pixels)
     if space in ("CMYK", "YCCK"):
@@ -139,7 +139,7 @@ def _decode_jpeg(data: bytes, max_pixels: int, min_side: int | None) -> Picture 
         try:
             # What browsers show in spite of a flaw is kept, as every peer does.
             pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=side, min_width=side, strict=False)
-        except ValueError:
+        except (ValueError, KeyError):
             raise Failure("decode_error") from None
     orientation = exif.get(_ORIENTATION)
     if orientation in range(2, 9):

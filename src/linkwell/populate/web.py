@@ -114,9 +114,16 @@ _KINDS: Sequence[tuple[type[Exception], str]] = (
 """The class of each error of the client, the first that fits; what is not here is no HTTP."""
 
 
+_TOO_LARGE = ("Got more than", "Too many headers")
+
+
 def _kind(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientPayloadError):
         return "disconnected" if isinstance(error.__cause__, OSError) else "truncated"
-    if isinstance(error, aiohttp.ClientResponseError) and isinstance(error.__cause__, http_exceptions.LineTooLong):
-        return "header_too_large"
+    if isinstance(error, aiohttp.ClientResponseError):
+        cause = error.__cause__
+        text = getattr(cause, "message", "")
+        # The fast parser of aiohttp says what was too large in its message only.
+        if isinstance(cause, http_exceptions.LineTooLong) or text.startswith(_TOO_LARGE):
+            return "header_too_large"
     return next((name for kind, name in _KINDS if isinstance(error, kind)), "bad_http")

@@ -24,9 +24,8 @@ _PIXELS: Final = pa.int32()
 def _link_field(name: str) -> "pa.Field[Any]":
     """A column of the link as a copy has it: no dictionaries, in which a removed value could stay."""
     field = LINK_SCHEMA.field(name)
-    return (
-        field.with_type(_TEXT).with_nullable(True) if pa.types.is_dictionary(field.type) else field.with_nullable(True)
-    )
+    kind = _TEXT if pa.types.is_dictionary(field.type) else field.type
+    return pa.field(name, kind, metadata=field.metadata)
 
 
 _IMG2DATASET: Final[tuple[tuple[str, pa.DataType], ...]] = (
