@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -75,12 +76,13 @@ def init_feed(workspace: Workspace, *, now: datetime | None = None) -> Path:
                 root.roles[role].threshold = wanted.threshold
             _write(workspace, root, root)
         targets = Targets(version=1, expires=now + timedelta(days=ROOT_DAYS))
-        _commit(workspace, root, targets, snapshot_version=1, timestamp_version=1, now=now)
+        listed = _write_targets(workspace, root, targets)
+        _commit(workspace, root, listed, snapshot_version=1, timestamp_version=1, now=now)
         return first
 
 
 def refresh_feed(workspace: Workspace, *, now: datetime | None = None) -> datetime:
-    """Sign a new timestamp and snapshot, and root and targets where they near their end.
+    """Sign a new timestamp and snapshot, and root and targets where they near their end: most times only two keys are needed.
 
     Returns:
         When the feed must be refreshed again at the latest.
@@ -97,13 +99,15 @@ def refresh_feed(workspace: Workspace, *, now: datetime | None = None) -> dateti
             root.version += 1
             root.expires = now + timedelta(days=ROOT_DAYS)
             _write(workspace, root, root)
+        listed = snapshot.meta["targets.json"]
         if targets.expires < renew:
             targets.version += 1
             targets.expires = now + timedelta(days=ROOT_DAYS)
+            listed = _write_targets(workspace, root, targets)
         _commit(
             workspace,
             root,
-            targets,
+            listed,
             snapshot_version=snapshot.version + 1,
             timestamp_version=timestamp.version + 1,
             now=now,
@@ -126,7 +130,7 @@ def publish_targets(
         workspace: whose feed.
         files: what the targets are to hold: bytes or a file for each name; other targets stay.
         remove: names of targets that go, files and all; unknown names are passed over.
-        unlisted: files below `feed/` that a target vouches for; hard-linked where the disk allows, else copied.
+        unlisted: files below `feed/` that a target vouches for, and that nobody changes: hard-linked where the disk allows.
         remove_unlisted: files below `feed/` that go once no target vouches for them any more.
         now: the time, for tests.
 
@@ -144,7 +148,7 @@ def publish_targets(
         root, targets, snapshot, timestamp = _current(workspace)
         _sweep_all(workspace)
         for place, source in unlisted.items():
-            _place(source, workspace.feed / place)
+            _place(source, workspace.feed / place, link=True)
         before = {name: target.to_dict() for name, target in targets.targets.items()}
         for name, content in files.items():
             targets.targets[name] = _place_target(workspace, name, content)
@@ -156,7 +160,7 @@ def publish_targets(
             _commit(
                 workspace,
                 root,
-                targets,
+                _write_targets(workspace, root, targets),
                 snapshot_version=snapshot.version + 1,
                 timestamp_version=timestamp.version + 1,
                 now=now,
@@ -255,16 +259,20 @@ def _write(workspace: Workspace, root: Root, signed: _Role) -> bytes:
     return data
 
 
+def _write_targets(workspace: Workspace, root: Root, targets: Targets) -> MetaFile:
+    """Write targets metadata; returns how a snapshot names it."""
+    return MetaFile.from_data(targets.version, _write(workspace, root, targets), ["sha256"])
+
+
 def _commit(
-    workspace: Workspace, root: Root, targets: Targets, *, snapshot_version: int, timestamp_version: int, now: datetime
+    workspace: Workspace, root: Root, listed: MetaFile, *, snapshot_version: int, timestamp_version: int, now: datetime
 ) -> None:
-    """Write targets, snapshot and timestamp, in this order; the last one is what clients start from."""
+    """Write the snapshot that names the targets metadata, then the timestamp, which is what clients start from."""
     timestamp_days = workspace.settings.recall.timestamp_days
-    targets_data = _write(workspace, root, targets)
     snapshot = Snapshot(
         version=snapshot_version,
         expires=now + timedelta(days=max(SNAPSHOT_DAYS, timestamp_days)),
-        meta={"targets.json": MetaFile.from_data(targets.version, targets_data, ["sha256"])},
+        meta={"targets.json": listed},
     )
     snapshot_data = _write(workspace, root, snapshot)
     timestamp = Timestamp(
@@ -273,7 +281,7 @@ def _commit(
         snapshot_meta=MetaFile.from_data(snapshot.version, snapshot_data, ["sha256"]),
     )
     _write(workspace, root, timestamp)
-    _remove_old_metadata(workspace, targets.version, snapshot.version)
+    _remove_old_metadata(workspace, listed.version, snapshot.version)
 
 
 def _remove_old_metadata(workspace: Workspace, targets_version: int, snapshot_version: int) -> None:
@@ -292,7 +300,7 @@ def _place_target(workspace: Workspace, name: str, content: Path | bytes) -> Tar
             write_bytes(final, content)
         length = len(content)
     else:
-        _place(content, final)
+        _place(content, final, link=False)
         length = content.stat().st_size
     return TargetFile(length, {"sha256": digest}, name)
 
@@ -302,17 +310,18 @@ def _target_path(workspace: Workspace, name: str, digest: str) -> Path:
     return workspace.feed / "targets" / path.parent / f"{digest}.{path.name}"
 
 
-def _place(source: Path, final: Path) -> None:
-    """Put a file into the feed: a second name for the same bytes where the disk can do that, a copy elsewhere."""
+def _place(source: Path, final: Path, *, link: bool) -> None:
+    """Put a file into the feed: a copy, or, of a file that is never changed, a second name where the disk can do that."""
     if not source.is_file():
         raise MissingError("a file to be published is not there", str(source))
     if final.exists() and (final.samefile(source) or file_sha256(final) == file_sha256(source)):
         return
     with atomic_path(final) as temporary:
         temporary.unlink(missing_ok=True)
-        try:
-            os.link(source, temporary)
-        except OSError:
+        if link:
+            with suppress(OSError):
+                os.link(source, temporary)
+        if not temporary.exists():
             shutil.copyfile(source, temporary)
 
 
