@@ -87,12 +87,10 @@ class Scanner:
             table = file.read_row_group(group)
             for name in table.column_names:
                 column = table.column(name)
-                for value in column.to_pylist():
-                    self.search(as_bytes(value), where, f"column {name}")
+                self.search(as_bytes(column.to_pylist()), where, f"column {name}")
                 for chunk in column.chunks:  # dictionaries keep values that no row has
                     if pa.types.is_dictionary(chunk.type):
-                        for value in chunk.dictionary.to_pylist():
-                            self.search(as_bytes(value), where, f"dictionary of {name}")
+                        self.search(as_bytes(chunk.dictionary.to_pylist()), where, f"dictionary of {name}")
             for index in range(file.metadata.row_group(group).num_columns):
                 self.column_chunk(data, file.metadata.row_group(group).column(index), where)
         for key, value in (file.metadata.metadata or {}).items():
@@ -169,7 +167,7 @@ def read_struct(data: bytes, position: int) -> tuple[dict[int, Any], int]:
     return fields, position + 1
 
 
-def read_value(data: bytes, position: int, kind: int) -> tuple[Any, int]:
+def read_value(data: bytes, position: int, kind: int) -> tuple[Any, int]:  # noqa: PLR0911 - one for each type
     """One value of the compact protocol."""
     if kind in (1, 2):
         return kind == 1, position
