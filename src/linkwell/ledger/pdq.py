@@ -111,11 +111,15 @@ def _luma(pixels: npt.NDArray[np.uint8]) -> _Floats:
 
 
 def _tiles(reaches: list[_Reach], across: int) -> list[tuple[int, int]]:
-    """Runs (first, last) of the 64 values whose reach, times the pixels `across`, stays within a tile; at least one each."""
+    """Runs (first, last) of the 64 values whose reach, times the pixels `across`, stays within a tile; at least one each.
+
+    Values that begin alike stay together: on a side shorter than 64 they are made of the same few pixels.
+    """
     tiles = []
     first = 0
     for index in range(1, _SIDE + 1):
-        if index == _SIDE or (reaches[index].stop - reaches[first].start) * across > _TILE_PIXELS:
+        full = index < _SIDE and (reaches[index].stop - reaches[first].start) * across > _TILE_PIXELS
+        if index == _SIDE or (full and reaches[index].start > reaches[first].start):
             tiles.append((first, index - 1))
             first = index
     return tiles
