@@ -73,8 +73,8 @@ def read_record(path: Path) -> AuditRecord:
 def find_audit(workspace: Workspace, links: Sequence[Path]) -> AuditRecord | None:
     """The newest audit of exactly these shards against exactly the hash lists that are there now; None where there is none.
 
-    A list imported after an audit makes it count for nothing. The ledger may have grown: what is fetched is matched against
-    the lists before it is kept.
+    A list imported after an audit makes it count for nothing, and so does a workspace without lists. The ledger may have grown:
+    what is fetched is matched against the lists before it is kept.
 
     Raises:
         DamagedFileError: a record or a shard does not read.
@@ -84,7 +84,11 @@ def find_audit(workspace: Workspace, links: Sequence[Path]) -> AuditRecord | Non
     paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
     if not paths:
         return None
-    shards, state = links_fingerprint(links), lists_state(workspace)
+    try:
+        state = lists_state(workspace)
+    except NoHashListError:
+        return None
+    shards = links_fingerprint(links)
     found = [r for r in map(read_record, paths) if r.links == shards and r.lists_state == state]
     return max(found, key=lambda record: record.at, default=None)
 

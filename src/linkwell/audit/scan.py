@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from linkwell.audit.record import no_lists
 from linkwell.base.errors import DamagedFileError
+from linkwell.base.schema import LEDGER_SCHEMA
 from linkwell.base.sealed import read_sealed
 from linkwell.base.shards import read_tables
 from linkwell.base.workspace import Workspace
@@ -38,7 +39,7 @@ UNCHECKED_REASONS = {
 }
 """Why a link was not compared in full."""
 
-_LEDGER_COLUMNS = ["link_id", "md5", "sha1", "sha256", "pdq", "pdq_quality"]
+_LEDGER = pa.schema([LEDGER_SCHEMA.field(name) for name in ("link_id", "md5", "sha1", "sha256", "pdq", "pdq_quality")])
 _HAS_PDQ, _HAS_QUALITY = np.uint8(1), np.uint8(2)
 _KEYS_SCHEMA = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("flags", pa.uint8())])
 _EXACT, _PERCEPTUAL = "exact", "perceptual"
@@ -192,12 +193,20 @@ def _read_hits(path: Path, master_key: bytes, bucket: int, buckets: int, links: 
 
 
 def _read_ledger_part(path: Path, master_key: bytes) -> Iterator[pa.Table]:
-    try:
-        yield from read_sealed(path, master_key, _LEDGER_COLUMNS)
-    except (KeyError, pa.ArrowException) as error:
-        raise DamagedFileError(
-            "this file does not have the columns of a ledger", str(path), "Restore it, or move it away."
-        ) from error
+    """The columns of one part that are matched.
+
+    Raises:
+        DamagedFileError: it does not open, or is no part of a ledger.
+    """
+    for table in read_sealed(path, master_key, list(_LEDGER.names)):
+        try:
+            yield table.select(_LEDGER.names).cast(_LEDGER)
+        except (KeyError, pa.ArrowException):
+            raise DamagedFileError(
+                "this file does not have the columns of a ledger",
+                str(path),
+                "Restore it, or move it away: only ledger parts belong in this folder.",
+            ) from None
 
 
 def _words(column: "pa.ChunkedArray") -> Words:  # type: ignore[type-arg] # not subscriptable at run time

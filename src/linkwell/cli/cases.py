@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linkwell.base.errors import DamagedFileError, FormatError, MissingError
 from linkwell.base.workspace import Workspace
 from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, emit, emit_rows, open_engine, open_workspace
 
@@ -217,13 +218,17 @@ def _row(case: "Case") -> dict[str, object]:
 def _lines(file: Path | None) -> list[str]:
     if file is None:
         return []
-    text = typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text("utf-8")
+    try:
+        text = typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text("utf-8")
+    except (FileNotFoundError, IsADirectoryError):
+        raise MissingError("there is no such file", str(file)) from None
+    except UnicodeDecodeError:
+        raise FormatError("this is not UTF-8", str(file), "Save it as UTF-8, one URL a line.") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _all_links(workspace: Workspace) -> list[Path]:
     """Link shards of the current build and of every release that is there."""
-    from linkwell.base.errors import MissingError
     from linkwell.build import current_build
     from linkwell.release import list_releases, open_release
 
@@ -239,7 +244,10 @@ def _released_heads(workspace: Workspace) -> set[str]:
     """Heads of the log that manifests of releases name: they were made public, so the chain cannot go back on them."""
     heads = set()
     for path in sorted(workspace.releases.glob("*/manifest.json")):
-        head = json.loads(path.read_text("utf-8")).get("log_head")
+        try:
+            head = json.loads(path.read_text("utf-8")).get("log_head")
+        except (ValueError, AttributeError):
+            raise DamagedFileError("this is no manifest", str(path), "Restore it, or reissue the release.") from None
         if head:
             heads.add(str(head))
     return heads
