@@ -1,0 +1,63 @@
+"""How the story is told: a title, one or two plain lines, and the command that does the same, as each step ends."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from linkwell.demo.report import Step
+
+
+@dataclass
+class StepNotes:
+    """What is to be said about the step that runs."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def say(self, line: str) -> None:
+        """Add a line: what was done, or what it means."""
+        self.lines.append(line)
+
+
+class Teller:
+    """Tells steps as they are done, and remembers them for the report."""
+
+    def __init__(self, speak: Callable[[str], None]) -> None:
+        self._speak = speak
+        self.steps: list[Step] = []
+
+    def say(self, line: str) -> None:
+        """Say something between steps."""
+        self._speak(line)
+
+    @contextmanager
+    def step(self, title: str, command: str) -> Iterator[StepNotes]:
+        """Tell a step when the block ends."""
+        notes = StepNotes()
+        started = time.monotonic()
+        yield notes
+        step = Step(title, tuple(notes.lines), command, round(time.monotonic() - started, 2))
+        self.steps.append(step)
+        self._speak(f"{len(self.steps):>2}. {title}  ({step.seconds:.1f} s)")
+        for line in notes.lines:
+            self._speak(f"    {line}")
+        self._speak(f"    $ {command}")
+        self._speak("")
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """A number and its noun.
+
+    >>> plural(1, "page"), plural(1200, "page"), plural(2, "copy", "copies")
+    ('1 page', '1,200 pages', '2 copies')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Counts as a phrase, most frequent first.
+
+    >>> counted({"dns": 2, "timeout": 12})
+    '12 timeout, 2 dns'
+    """
+    return ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
