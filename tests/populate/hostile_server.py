@@ -25,6 +25,8 @@ class HostileServer:
     pictures: dict[str, bytes] = field(default_factory=dict)
     headers: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     delay_seconds: float = 0.0
+    delays: dict[str, float] = field(default_factory=dict)
+    """Seconds for single paths, instead."""
     requests: Counter[str] = field(default_factory=Counter)
     heads: list[str] = field(default_factory=list)
     peak: Counter[str] = field(default_factory=Counter)
@@ -81,8 +83,9 @@ class HostileServer:
                 self._active[host] += 1
                 self.peak[host] = max(self.peak[host], self._active[host])
                 try:
-                    if self.delay_seconds:
-                        await asyncio.sleep(self.delay_seconds)
+                    pause = self.delays.get(path, self.delay_seconds)
+                    if pause:
+                        await asyncio.sleep(pause)
                     answer = ANSWERS.get(path.split("?")[0].strip("/").split("/")[0])
                     if answer is not None:
                         await answer(self, path, writer)

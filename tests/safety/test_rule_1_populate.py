@@ -75,6 +75,7 @@ class Story:
         self.pictures = {name: draw(100 + number) for number, name in enumerate(NAMES)}
         server.pictures.update({f"/{name}.jpg": data for name, data in self.pictures.items()})
         server.pictures.update({f"/{n}.jpg": draw(n) for n in range(6)})
+        server.delays["/0.jpg"] = 0.4  # the first row comes last, so that all others have to wait for their turn
         seen = decode(self._again(self.pictures["similar"]), max_pixels=10**8, min_side=512)
         similar = exact_digests(b"").with_picture(seen.pixels, seen.width, seen.height)
         assert similar.pdq is not None
