@@ -14,6 +14,7 @@ from linkwell.base.errors import LinkwellError
 from linkwell.cli.audit import add_audit_commands
 from linkwell.cli.build import add_build_commands
 from linkwell.cli.cases import add_cases_commands
+from linkwell.cli.demo import add_demo_commands
 from linkwell.cli.feed import add_feed_commands
 from linkwell.cli.lists import add_lists_commands
 from linkwell.cli.output import set_workspace
@@ -68,6 +69,7 @@ add_audit_commands(app)
 add_cases_commands(app)
 add_feed_commands(app)
 add_release_commands(app)
+add_demo_commands(app)
 
 
 def main() -> None:

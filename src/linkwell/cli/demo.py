@@ -1,0 +1,53 @@
+"""The command `demo`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from linkwell.cli.output import JsonOption, emit
+
+
+def add_demo_commands(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command("demo")(demo)
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The folder for it all; an earlier demo there is replaced.")
+    ] = Path("linkwell-demo"),
+    warc: Annotated[
+        list[Path] | None,
+        typer.Option("--warc", metavar="FILE", help="Start from this archive instead; no network is used. Repeatable."),
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 is one for each core.")] = 0,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the whole story on a small web of its own: from a crawl to a purged copy, with a report to look at.
+
+    The web is drawn here and served on loopback; nothing else is reached. Hash lists in it are synthetic. Every step names the
+    command that does the same. With --warc it starts from your own archive, whose image responses stand for the web.
+
+    Example: linkwell demo
+    """
+    from linkwell.demo import run_demo
+    from linkwell.engine import LocalEngine
+
+    def speak(line: str) -> None:
+        if not as_json:
+            typer.echo(line)
+
+    speak(f"The story of a dataset, told in {folder}. Two people keep it, ana and ben; a lab holds a copy.\n")
+    result = run_demo(folder, LocalEngine(workers), archives=warc or (), speak=speak)
+    emit(
+        asdict(result),
+        as_json,
+        f"In short: {result.links:,} links built, {result.populated:,} pictures fetched, {result.recalled_rows:,} rows recalled and "
+        f"purged in whole cells or with their reason, {result.left} left; {result.release} has {result.released_rows:,} links.",
+        f"Told in {result.seconds:.0f} s. Cells have {result.cell_min_rows} rows or more here, 1,000 by default; hash lists are synthetic.",
+        f"Report: {result.report}",
+        f"Go on from here, for example: linkwell -w {result.workspace} cases list",
+    )
