@@ -92,7 +92,7 @@ def cells_by_url(workspace: Workspace, version: str = "v1") -> dict[str, int]:
     found: dict[str, int] = {}
     for path in open_release(workspace, version).parts:
         table = pq.read_table(path, columns=["url", "cell"])
-        found.update(zip(table["url"].to_pylist(), table["cell"].to_pylist(), strict=True))
+        found |= {str(row["url"]): row["cell"] for row in table.to_pylist()}
     return found
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from linkwell import __version__
 from linkwell.base.errors import FormatError
-from linkwell.base.shards import file_sha256, storage_errors, sync_folder, write_bytes
+from linkwell.base.shards import file_sha256, storage_errors, sweep, sync_folder, write_bytes
 from linkwell.base.workspace import folder_lock
 from linkwell.engine import Engine, StageResult, local_input, run_stage, task
 from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, STATE_FOLDER, Copy, open_copy
@@ -83,6 +83,8 @@ def apply(
     """
     state = state or copy / STATE_FOLDER
     with folder_lock(state, "purge"):
+        for folder in (state, state / RECEIPTS_FOLDER):
+            sweep(folder)
         found = open_copy(copy)
         check_dataset(found, recalled)
         signing_key = key if isinstance(key, Ed25519PrivateKey) else load_key(key or state / KEY_FILE, make=key is None)
