@@ -70,7 +70,7 @@ def create(
 
 
 def verify(version: VersionArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Check a release: signatures, every byte of its parts, counts, cells. Exit code 1: it holds, but has quarantined entries.
+    """Check a release: signatures, every byte of its parts, counts, cells. Exit code 1: it holds, but something must leave it.
 
     Example: linkwell release verify v1
     """
@@ -82,8 +82,12 @@ def verify(version: VersionArgument, workspace: WorkspaceOption = None, as_json:
     ]
     if report.quarantined:
         lines.append(f"{report.quarantined:,} of its entries are in quarantine: decide their cases, then recall.")
+    if report.recalled_cells:
+        lines.append(
+            f"{report.recalled_cells:,} of its cells are recalled and still here: give linkwell recall create again."
+        )
     emit(asdict(report), as_json, *lines)
-    if report.quarantined:
+    if not report.is_clean:
         raise typer.Exit(1)
 
 

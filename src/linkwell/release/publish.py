@@ -55,15 +55,15 @@ def publish_release(workspace: Workspace, version: str, who: str) -> ReleaseInfo
     Raises:
         MissingError: there is no such release, or no feed.
         SignatureError: a part is not what the manifest says.
-        SafetyError: an entry of it is in quarantine.
+        SafetyError: an entry of it is in quarantine, or a cell of it is recalled.
         MissingKeyError: a key of the feed is missing.
     """
     with workspace.lock(_LOCK):
         release = open_release(workspace, version)
-        quarantined = verify_parts(workspace, release).quarantined
-        if quarantined:
+        report = verify_parts(workspace, release)
+        if not report.is_clean:
             raise SafetyError(
-                f"{quarantined} of its entries are in quarantine",
+                f"{report.quarantined} of its entries are in quarantine, {report.recalled_cells} of its cells are recalled",
                 version,
                 "Decide the cases, then recall (linkwell recall create) or make a new release.",
             )

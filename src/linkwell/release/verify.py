@@ -32,13 +32,20 @@ class VerifyReport:
     smallest_cell_rows: int
     quarantined: int
     """Entries of it that are in quarantine now, and so should leave with the next recall."""
+    recalled_cells: int
+    """Cells of it that are recalled: the reissue that takes them out was cut off and must be given again."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing in it waits to be taken out."""
+        return not self.quarantined and not self.recalled_cells
 
 
 def verify_release(workspace: Workspace, version: str) -> VerifyReport:
     """Check signatures, hashes, schema, counts, that cells are whole and large enough, and look for quarantined entries.
 
     Returns:
-        What was checked. `quarantined` above 0 asks for a recall; it is no damage.
+        What was checked. `quarantined` above 0 asks for a recall; it is no damage. Nor are `recalled_cells`.
 
     Raises:
         MissingError: there is no such release.
@@ -68,8 +75,6 @@ def verify_parts(workspace: Workspace, release: Release) -> VerifyReport:
         for cell, rows in sizes.items():
             if cell in seen:
                 raise ReconciliationError(f"cell {cell} is split over two parts", str(path))
-            if cell in removed_cells:
-                raise ReconciliationError(f"cell {cell} was recalled and is back", str(path))
             seen[cell] = part.sha256
             smallest = min(smallest or rows, rows)
     if len(seen) != manifest.cells or smallest != manifest.smallest_cell_rows:
@@ -78,7 +83,14 @@ def verify_parts(workspace: Workspace, release: Release) -> VerifyReport:
     if is_first and len(seen) > 1 and smallest < manifest.cell_min_rows:
         raise ReconciliationError(f"a cell has {smallest} rows, fewer than {manifest.cell_min_rows}", where)
     return VerifyReport(
-        manifest.version, manifest.revision, len(manifest.parts), manifest.rows, len(seen), smallest, held
+        version=manifest.version,
+        revision=manifest.revision,
+        parts=len(manifest.parts),
+        rows=manifest.rows,
+        cells=len(seen),
+        smallest_cell_rows=smallest,
+        quarantined=held,
+        recalled_cells=len(removed_cells & seen.keys()),
     )
 
 
