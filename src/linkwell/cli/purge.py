@@ -122,10 +122,10 @@ def apply_(  # noqa: PLR0917 - same
     from linkwell.engine import LocalEngine
     from linkwell.purge import RECEIPTS_FOLDER, STATE_FOLDER, apply, plan, receipts_in
 
+    if as_json and not yes:
+        raise UsageError("--json cannot ask", advice="Give --yes as well.")
     recalled, facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
     if not yes:
-        if as_json:
-            raise UsageError("--json cannot ask", advice="Give --yes as well.")
         found = plan(copy, recalled)
         typer.echo(
             f"{found.removed:,} rows and samples in {len(found.files):,} files of {copy} will be deleted for good."
