@@ -1,5 +1,6 @@
 """From intake to decision."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_report_has_the_clock_of_its_kind(workspace: Workspace, kind: str) -> 
 
 
 def test_a_takedown_needs_proposal_and_approval(book: CaseBook) -> None:
-    """open → proposed → upheld; only then is there a takedown, with the public reason of its kind."""
+    """Open → proposed → upheld; only then is there a takedown, with the public reason of its kind."""
     number = book.report([URL], kind="opt-out", who="desk")
     assert book.case(number).state == "open"
     book.propose(number, "takedown", "ada")
@@ -152,7 +153,7 @@ def test_a_second_proposal_must_be_explicit(book: CaseBook) -> None:
 @pytest.mark.parametrize("call", ["case", "propose", "approve", "entries"])
 def test_a_case_that_is_not_there(book: CaseBook, call: str) -> None:
     """Asking for a case that is not there says so and writes nothing."""
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "case": lambda: book.case(7),
         "propose": lambda: book.propose(7, "hold", "ada"),
         "approve": lambda: book.approve(7, "ada"),

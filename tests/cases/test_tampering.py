@@ -181,22 +181,23 @@ def test_full_disk(workspace: Workspace, book: CaseBook, monkeypatch: pytest.Mon
 
 def test_full_disk_under_the_database(workspace: Workspace, book: CaseBook) -> None:
     """SQLite's own `full` is our StorageError, and names the file."""
-    connection = sqlite3.connect(workspace.cases, isolation_level=None)
-    connection.execute("PRAGMA max_page_count = 1")
-    with pytest.raises(StorageError, match="full") as raised, database_errors(workspace.cases):
+    with contextlib.closing(sqlite3.connect(workspace.cases, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE large (value)")
-        connection.executemany("INSERT INTO large VALUES (?)", [(b"x" * 10_000,)] * 100)
-    connection.close()
+        connection.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(StorageError, match="full") as raised, database_errors(workspace.cases):
+            connection.executemany("INSERT INTO large VALUES (?)", [(b"x" * 10_000,)] * 100)
     assert raised.value.where == str(workspace.cases)
 
 
 def test_locked_database(workspace: Workspace, book: CaseBook) -> None:
     """SQLite's own `locked` is our BusyError."""
-    with contextlib.closing(sqlite3.connect(workspace.cases, isolation_level=None)) as one:
+    with (
+        contextlib.closing(sqlite3.connect(workspace.cases, isolation_level=None)) as one,
+        contextlib.closing(sqlite3.connect(workspace.cases, timeout=0)) as other,
+    ):
         one.execute("BEGIN IMMEDIATE")
-        with contextlib.closing(sqlite3.connect(workspace.cases, timeout=0)) as other:
-            with pytest.raises(BusyError), database_errors(workspace.cases):
-                other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BusyError), database_errors(workspace.cases):
+            other.execute("BEGIN IMMEDIATE")
 
 
 def test_errors_of_the_database_hold_no_value(workspace: Workspace) -> None:
@@ -206,9 +207,12 @@ def test_errors_of_the_database_hold_no_value(workspace: Workspace) -> None:
     from linkwell.cases.tables import entries  # noqa: PLC0415 - same
 
     engine = open_database(workspace.cases)
-    with pytest.raises(SafetyError) as raised, database_errors(workspace.cases):
-        with writing(engine).begin() as connection:
-            connection.execute(entries.insert().values(case_number=99, link_id=secret, source="s"))
+    with (
+        pytest.raises(SafetyError) as raised,
+        database_errors(workspace.cases),
+        writing(engine).begin() as connection,
+    ):
+        connection.execute(entries.insert().values(case_number=99, link_id=secret, source="s"))
     chain: BaseException | None = raised.value
     while chain is not None:
         assert secret.decode() not in str(chain)

@@ -1,4 +1,5 @@
 """Ground rule 4: the log only grows, and `linkwell log verify` proves it."""
+# ruff: noqa: S608 - the statements are put together from this file's own constants
 
 import contextlib
 import hashlib
@@ -82,7 +83,7 @@ def _swap(connection: sqlite3.Connection) -> None:
 def _insert(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE log SET seq = -seq - 1 WHERE seq >= 4")
     connection.execute("UPDATE log SET seq = -seq WHERE seq < 0")
-    connection.execute(f"INSERT INTO log SELECT 4, at, who, action, NULL, '{{}}', prev_hash, hash FROM log WHERE seq = 5")
+    connection.execute("INSERT INTO log SELECT 4, at, who, action, NULL, '{}', prev_hash, hash FROM log WHERE seq = 5")
     _rechain(connection, 4, 4)
 
 
@@ -145,9 +146,11 @@ def test_every_tampering_is_noticed(book: CaseBook, workspace: Workspace, change
 )
 def test_the_database_only_appends(book: CaseBook, workspace: Workspace, statement: str) -> None:
     """The database refuses to change, remove, replace or skip an entry, also to a program that is not Linkwell."""
-    with contextlib.closing(sqlite3.connect(workspace.cases, isolation_level=None)) as connection:
-        with pytest.raises(sqlite3.IntegrityError, match="log only grows"):
-            connection.execute(statement)
+    with (
+        contextlib.closing(sqlite3.connect(workspace.cases, isolation_level=None)) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="log only grows"),
+    ):
+        connection.execute(statement)
     assert book.verify_log().entries == ENTRIES
 
 
