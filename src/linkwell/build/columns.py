@@ -1,6 +1,7 @@
 """Links gathered page by page and turned into Arrow tables, a batch at a time."""
 
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,45 +58,44 @@ class LinkCollector:
 
     def add(self, page: Page) -> None:
         """Judge the images of one page."""
-        counts = self.counts
         resolver = self._resolver
         resolver.set_page(page.url, page.base)
+        good_origins, max_url = resolver.good_origins, resolver.max_url_characters
         urls, texts = self._urls, self._texts
-        max_characters = self._max_text_characters
-        seen: set[tuple[str, str]] = set()
-        first = len(urls)
+        counts, max_text = self.counts, self._max_text_characters
+        seen: dict[str, str] = {}
+        seen_again: set[tuple[str, str]] = set()
         kept: list[int] = []
+        first = len(urls)
         for number, image in enumerate(page.images):
-            src = image.url
-            if not src.startswith(_HTTP) or not src.isprintable() or src[-1] == " ":
-                src = clean(src)
-                if not src:
-                    counts["rejected_no_src"] += 1
-                    continue
-                if src[:5].lower() == "data:":
-                    counts["rejected_data_url"] += 1
-                    continue
-            text = " ".join(image.alt.split())
+            src, alt = image.url, image.alt
+            text = " ".join(alt.split()) if alt else ""
             if not text:
-                counts["rejected_no_text"] += 1
+                counts[_reason_without_text(src)] += 1
                 continue
-            if len(text) > max_characters:
-                text = text[:max_characters].rstrip()
+            if len(text) > max_text:
+                text = text[:max_text].rstrip()
                 counts["texts_cut"] += 1
-            pair = (src, text)
-            if pair in seen:
-                counts["duplicates"] += 1
-                continue
-            seen.add(pair)
-            url, reason = resolver.resolve(src)
-            if reason is not None:
-                counts[f"rejected_{reason}"] += 1
-                continue
+            if src[: src.find("/", 8)] in good_origins and src.isprintable() and src[-1] != " " and len(src) <= max_url:
+                url = src
+            else:
+                url, reason = resolver.resolve(src)
+                if reason is not None:
+                    counts["rejected_" + reason] += 1
+                    continue
+            if url in seen:
+                if seen[url] == text or (url, text) in seen_again:
+                    counts["duplicates"] += 1
+                    continue
+                seen_again.add((url, text))
+            else:
+                seen[url] = text
             urls.append(url)
             texts.append(text)
             kept.append(number)
         counts["images"] += len(page.images)
         if kept:
+            counts["links"] += len(kept)
             self._add_page(page, first, kept)
 
     def _add_page(self, page: Page, first: int, kept: list[int]) -> None:
@@ -106,19 +106,20 @@ class LinkCollector:
                     self._widths[row] = width
                 if height is not None:
                     self._heights[row] = height
-        signals = header_signals(page.headers, scope="page") + meta_signals(page.metas)
-        for signal in signals:
-            self.counts["signals_malformed" if signal.verdict == "unknown" else f"signals_{signal.verdict}"] += 1
+        verdicts = UNSTATED
+        if page.headers or page.metas:
+            verdicts, stated = _judge(tuple(page.headers), tuple(page.metas))
+            for name in stated:
+                self.counts[name] += 1
         licence = None
         if page.licences:
-            resolved = [self._resolver.resolve(src) for link in page.licences if (src := clean(link))]
+            resolved = map(self._resolver.resolve, page.licences)
             licence = licence_of(url for url, reason in resolved if reason is None)
         self._pages.append(page)
         self._page_rows.append(len(kept))
         self._crawls.append(self.crawl)
         self._licences.append(licence)
-        self._verdicts.append(combine(signals) if signals else UNSTATED)
-        self.counts["links"] += len(kept)
+        self._verdicts.append(verdicts)
         self.row_count += len(kept)
         page.images = []
 
@@ -158,6 +159,27 @@ class LinkCollector:
         table = pa.table([columns[name] for name in LINK_SCHEMA.names], schema=LINK_SCHEMA)
         self._clear()
         return table
+
+
+Statements = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=4096)
+def _judge(headers: Statements, metas: Statements) -> tuple[Verdicts, tuple[str, ...]]:
+    """What a page's statements come to, and the counters they add to; remembered, as most pages say one of a few things."""
+    signals = header_signals(headers, scope="page") + meta_signals(metas)
+    stated = tuple("signals_malformed" if each.verdict == "unknown" else f"signals_{each.verdict}" for each in signals)
+    return combine(signals), stated
+
+
+def _reason_without_text(src: str) -> str:
+    if not src.startswith(_HTTP):
+        src = clean(src)
+        if not src:
+            return "rejected_no_src"
+        if src[:5].lower() == "data:":
+            return "rejected_data_url"
+    return "rejected_no_text"
 
 
 def _sparse(values: dict[int, int], rows: int) -> "pa.Array[Any]":

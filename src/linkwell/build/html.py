@@ -6,9 +6,10 @@ from collections import Counter
 from fastwarc.warc import WarcRecord, WarcRecordType
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from linkwell.build.body import unpack_body
 from linkwell.build.charset import decode_page
 from linkwell.build.dates import seconds_of
-from linkwell.build.page import Image, Page, Size, is_licence_meta, is_licence_rel
+from linkwell.build.page import Image, Page, Size, add_header, add_meta, is_licence_rel
 
 MAX_HTML_BYTES = 8_000_000
 """A longer page is read up to here; the tree of a page takes some ten times its bytes."""
@@ -26,27 +27,31 @@ _MAX_SIDE = 1_000_000
 def read_html_page(record: WarcRecord, warc: str, counts: Counter[str]) -> Page | None:
     """The page of one response or resource record, or None where it is no HTML, or a page without images.
 
-    Counts `pages`, `wrong_charset`, `pages_cut`, `skipped_not_html`, `broken_http`.
+    Counts `pages`, `wrong_charset`, `pages_cut`, `skipped_not_html`, `skipped_no_http`.
 
     Raises:
         OSError: the archive is damaged here.
     """
     headers: list[tuple[str, str]] = []
-    content_type: str | None
+    content_type = record.headers.get("Content-Type")
     if record.record_type == WarcRecordType.response:
-        if not record.headers.get("Content-Type", "").startswith("application/http") and not record.is_http:  # type: ignore[union-attr] # the default is a string
-            counts["skipped_not_html"] += 1
+        if not (content_type or "").startswith("application/http"):
+            counts["skipped_no_http"] += 1
             return None
-        record.parse_http(auto_decode="all")
+        # Chunks and compression are undone here: FastWARC takes a header that no longer holds for damage of the file.
+        record.parse_http(auto_decode="none", strict_mode=False)
         headers = list(record.http_headers.items())
         content_type = record.http_headers.get("Content-Type")
-    else:
-        content_type = record.headers.get("Content-Type")
-    if content_type is not None and not content_type.strip().lower().startswith(_HTML_TYPES):
+    if content_type and not content_type.strip().lower().startswith(_HTML_TYPES):
         counts["skipped_not_html"] += 1
         return None
-    body = record.reader.read(MAX_HTML_BYTES)
-    if content_type is None and not _LOOKS_LIKE_HTML.match(body):
+    body = unpack_body(
+        record.reader.read(MAX_HTML_BYTES),
+        _field(headers, "transfer-encoding"),
+        _field(headers, "content-encoding"),
+        MAX_HTML_BYTES,
+    )
+    if not content_type and not _LOOKS_LIKE_HTML.match(body):
         counts["skipped_not_html"] += 1
         return None
     counts["pages"] += 1
@@ -71,6 +76,10 @@ def read_html_page(record: WarcRecord, warc: str, counts: Counter[str]) -> Page 
     return page if page.images else None
 
 
+def _field(headers: list[tuple[str, str]], name: str) -> str:
+    return ", ".join(value for each, value in headers if each.lower() == name)
+
+
 def fill_page(page: Page, html: str) -> None:
     """Put what an HTML text says into `page`: images with declared sizes, base, metas, licence links."""
     tree = LexborHTMLParser(html)
@@ -86,11 +95,9 @@ def fill_page(page: Page, html: str) -> None:
         attributes = node.attributes
         content = attributes.get("content") or ""
         if http_equiv := attributes.get("http-equiv"):
-            page.headers.append((http_equiv, content))
+            add_header(page, http_equiv, content)
         if name := attributes.get("name") or attributes.get("property"):
-            page.metas.append((name, content))
-            if is_licence_meta(name):
-                page.licences.append(content)
+            add_meta(page, name, content)
     for node in tree.css("link[rel], a[rel], area[rel]"):
         if is_licence_rel(_attribute(node, "rel")):
             page.licences.append(_attribute(node, "href"))

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from linkwell.rights import HEADER_NAMES, META_NAMES
+
 Size = tuple[int | None, int | None]
 
 
@@ -18,7 +20,7 @@ class Image(msgspec.Struct, gc=False):
 class Page:
     """One page and the statements on it.
 
-    `images` may hold any struct with `url` and `alt`. `sizes` is parallel to it, or None where the archive keeps no declared
+    Of `headers` and `metas` only those are kept that may hold a signal. `images` may hold any struct with `url` and `alt`. `sizes` is parallel to it, or None where the archive keeps no declared
     sizes. `licences` are the targets of links that say they are the licence, as they stand in the page. `seen_at` is in seconds
     since 1970, UTC, or None where the record's date does not read.
     """
@@ -35,7 +37,7 @@ class Page:
     sizes: list[Size] | None = None
 
 
-_LICENCE_METAS = frozenset(
+_LICENCE_METAS: frozenset[str] = frozenset(
     {
         "license",
         "licence",
@@ -47,13 +49,26 @@ _LICENCE_METAS = frozenset(
         "dc.rights.license",
     }
 )
+PAGE_METAS = META_NAMES | _LICENCE_METAS
+"""Lower-case names of the metas that are kept."""
+
+
+def add_header(page: Page, name: str, value: str) -> None:
+    """Keep a header field, or a meta that stands for one, if it may hold a signal."""
+    if name.lower() in HEADER_NAMES:
+        page.headers.append((name, value))
+
+
+def add_meta(page: Page, name: str, content: str) -> None:
+    """Keep a meta if it may hold a signal, or the licence."""
+    folded = name.lower()
+    if folded in PAGE_METAS:
+        if folded in META_NAMES:
+            page.metas.append((name, content))
+        else:
+            page.licences.append(content)
 
 
 def is_licence_rel(rel: str) -> bool:
     """Whether a link's `rel` says that its target is the licence."""
     return "license" in rel.lower().split()
-
-
-def is_licence_meta(name: str) -> bool:
-    """Whether a meta of this name may hold the URL of the licence."""
-    return name.lower() in _LICENCE_METAS

@@ -12,67 +12,84 @@ import re
 import can_ada
 
 _HTTP = ("http://", "https://")
-_PLAIN_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
+# Only named hosts: a last label of digits makes an address, whose numbers can be wrong.
+_NAMED_ORIGIN = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?")
 _AROUND = "".join(map(chr, range(0x21)))
 _INSIDE = str.maketrans("", "", "\t\r\n")
-_MAX_HOSTS = 100_000
+_MAX_ORIGINS = 100_000
 
 
 def clean(url: str) -> str:
     """The value without what the URL standard ignores: controls and spaces around it, tabs and line ends inside."""
-    return url.strip(_AROUND).translate(_INSIDE)
+    url = url.strip(_AROUND)
+    return url if url.isprintable() else url.translate(_INSIDE)
 
 
 class Resolver:
-    """Resolves the srcs of page after page; remembers hosts that parse, as nothing after a host can fail to."""
+    """Resolves the srcs of page after page.
+
+    `good_origins` are beginnings, `https://host` before the next `/`, of URLs that parsed: as nothing after the host can fail to, a
+    printable src of at most `max_url_characters` that begins so and does not end in a space is a link as it stands.
+    """
 
     def __init__(self, max_url_characters: int) -> None:
         self.max_url_characters = max_url_characters
-        self._good_hosts: set[str] = set()
-        self._base_text = ""
+        self.good_origins: set[str] = set()
+        self._page_url = ""
+        self._base_href = ""
         self._base: can_ada.URL | None = None
+        self._is_parsed = False
 
     def set_page(self, page_url: str, base: str) -> None:
         """Resolve what follows against `base`, which is itself resolved against the page; a base that does not parse is none."""
-        self._base_text = page_url
-        self._base = _parse(page_url)
-        if base and self._base is not None:
-            try:
-                resolved = self._base + base
-            except ValueError:
-                return
-            # The HTML standard ignores a base that is data: or javascript:; nothing relative can be resolved against it.
-            if resolved.protocol not in {"data:", "javascript:"}:
-                self._base = resolved
-        elif base:
-            self._base = _parse(base)
+        self._page_url = page_url
+        self._base_href = base
+        self._is_parsed = False
+
+    def _parse_base(self) -> can_ada.URL | None:
+        """What relative srcs of this page are relative to; parsed when the first one comes."""
+        page = _parse(self._page_url)
+        if not self._base_href:
+            return page
+        if page is None:
+            return _parse(self._base_href)
+        try:
+            base = page + self._base_href
+        except ValueError:
+            return page
+        # The HTML standard ignores a base that is data: or javascript:.
+        return page if base.protocol in {"data:", "javascript:"} else base
 
     def resolve(self, src: str) -> tuple[str, str | None]:
-        """The URL of a cleaned, non-empty src, and None; or, where it can be no link, the reason.
+        """The URL of a src, and None; or, where it can be no link, the reason.
 
-        Reasons: `url_too_long`, `bad_url` (no parser accepts it), `not_http`.
+        Reasons: `no_src` (empty), `data_url` (a picture inside the page), `url_too_long`, `bad_url` (no parser accepts it),
+        `no_base` (relative, on a page whose own address is no URL that something can be relative to), `not_http`.
         """
+        src = clean(src)
+        if not src:
+            return "", "no_src"
+        if src[:5].lower() == "data:":
+            return "", "data_url"
         if len(src) > self.max_url_characters:
             return "", "url_too_long"
-        if src.startswith(_HTTP):
-            host = src.split("/", 3)[2]
-            if host in self._good_hosts:
-                return src, None
-            if not can_ada.can_parse(src):
-                return "", "bad_url"
-            # An all-numeric last label is an address; only names are remembered.
-            if _PLAIN_HOST.fullmatch(host) and host[-1].isalpha() and len(self._good_hosts) < _MAX_HOSTS:
-                self._good_hosts.add(host)
-            return src, None
-        return self._resolve_relative(src)
+        if not src[:8].lower().startswith(_HTTP):
+            return self._resolve_relative(src)
+        if not can_ada.can_parse(src):
+            return "", "bad_url"
+        if len(self.good_origins) < _MAX_ORIGINS:
+            origin = src[: src.find("/", 8)]
+            if _NAMED_ORIGIN.fullmatch(origin):
+                self.good_origins.add(origin)
+        return src, None
 
     def _resolve_relative(self, src: str) -> tuple[str, str | None]:
+        if not self._is_parsed:
+            self._base, self._is_parsed = self._parse_base(), True
         try:
-            if src[:7].lower() == "http://" or src[:8].lower() == "https://":
-                return (src, None) if can_ada.can_parse(src) else ("", "bad_url")
             resolved = can_ada.parse(src) if self._base is None else self._base + src
         except ValueError:
-            return "", "bad_url"
+            return "", "no_base" if self._base is None else "bad_url"
         if resolved.protocol not in {"http:", "https:"}:
             return "", "not_http"
         url = resolved.href
@@ -80,7 +97,10 @@ class Resolver:
 
 
 def _parse(url: str) -> can_ada.URL | None:
+    """A URL that others can be relative to, or None."""
     try:
-        return can_ada.parse(url)
+        parsed = can_ada.parse(url)
     except ValueError:
         return None
+    # A path without a slash (`mailto:a@b`) is opaque: nothing is relative to it.
+    return parsed if parsed.pathname.startswith("/") else None

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from linkwell.build.dates import seconds_of
-from linkwell.build.page import Page, is_licence_meta, is_licence_rel
+from linkwell.build.page import PAGE_METAS, Page, add_header, add_meta, is_licence_rel
+from linkwell.rights import HEADER_NAMES
 
 _RESPONSE = b'"HTTP-Response-Metadata"'
 _INFO = b'"WARC-Info-Metadata"'
@@ -32,43 +33,43 @@ class _Meta(msgspec.Struct, gc=False):
     content: str = ""
 
 
-class _Head(msgspec.Struct):
+class _Head(msgspec.Struct, gc=False):
     # Two <base> elements make a list; the first one holds.
     base: str | list[str] = msgspec.field(default="", name="Base")
     metas: list[_Meta] = msgspec.field(default_factory=list, name="Metas")
     links: list[_Link] = msgspec.field(default_factory=list, name="Link")
 
 
-class _Html(msgspec.Struct):
+class _Html(msgspec.Struct, gc=False):
     head: _Head = msgspec.field(default_factory=_Head, name="Head")
     links: list[_Link] = msgspec.field(default_factory=list, name="Links")
 
 
-class _Response(msgspec.Struct):
+class _Response(msgspec.Struct, gc=False):
     headers: dict[str, str | list[str]] = msgspec.field(default_factory=dict, name="Headers")
     html: _Html | None = msgspec.field(default=None, name="HTML-Metadata")
 
 
-class _Payload(msgspec.Struct):
+class _Payload(msgspec.Struct, gc=False):
     response: _Response | None = msgspec.field(default=None, name="HTTP-Response-Metadata")
 
 
-class _WarcHeader(msgspec.Struct):
+class _WarcHeader(msgspec.Struct, gc=False):
     target: str = msgspec.field(default="", name="WARC-Target-URI")
     date: str = msgspec.field(default="", name="WARC-Date")
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     payload: _Payload = msgspec.field(default_factory=_Payload, name="Payload-Metadata")
     warc: _WarcHeader = msgspec.field(default_factory=_WarcHeader, name="WARC-Header-Metadata")
 
 
-class _Container(msgspec.Struct):
+class _Container(msgspec.Struct, gc=False):
     filename: str = msgspec.field(default="", name="Filename")
     offset: str | int = msgspec.field(default=-1, name="Offset")
 
 
-class _Record(msgspec.Struct):
+class _Record(msgspec.Struct, gc=False):
     envelope: _Envelope = msgspec.field(default_factory=_Envelope, name="Envelope")
     container: _Container = msgspec.field(default_factory=_Container, name="Container")
 
@@ -100,44 +101,36 @@ def read_wat_page(body: bytes, counts: Counter[str]) -> Page | None:
         counts["skipped_not_html"] += 1
         return None
     counts["pages"] += 1
-    images: list[Any] = [link for link in html.links if link.path == "IMG@/src"]
-    if not images:
-        return None
-    return _page(record, response, html, images)
+    # One pass over the links, which are some two hundred: images, and the few others that say what they are (most say nofollow).
+    found = [link for link in html.links if link.path == "IMG@/src" or link.rel]
+    images: list[Any] = [link for link in found if link.path == "IMG@/src"]
+    return _page(record, response, html, images, found) if images else None
 
 
-def _page(record: _Record, response: _Response, html: _Html, images: list[Any]) -> Page:
-    headers = []
-    for name, value in response.headers.items():
-        if isinstance(value, str):
-            headers.append((name, value))
-        else:
-            headers.extend((name, each) for each in value)
-    metas = []
-    licences = [link.url for link in html.head.links if link.rel and is_licence_rel(link.rel)]
-    for meta in html.head.metas:
-        if meta.http_equiv:
-            # What a page says in place of a header field counts as one.
-            headers.append((meta.http_equiv, meta.content))
-        name = meta.name or meta.property
-        if name:
-            metas.append((name, meta.content))
-            if is_licence_meta(name):
-                licences.append(meta.content)
-    licences.extend(link.url for link in html.links if link.rel and is_licence_rel(link.rel))
+def _page(record: _Record, response: _Response, html: _Html, images: list[Any], found: list[_Link]) -> Page:
     target = record.envelope.warc.target
     base = html.head.base
-    return Page(
+    page = Page(
         url=target[1:-1] if target[:1] == "<" and target[-1:] == ">" else target,
         base=base if isinstance(base, str) else next(iter(base), ""),
         warc=record.container.filename,
         offset=_offset(record.container.offset),
         seen_at=seconds_of(record.envelope.warc.date),
         images=images,
-        headers=headers,
-        metas=metas,
-        licences=licences,
     )
+    for name, value in response.headers.items():
+        if name.lower() in HEADER_NAMES:
+            page.headers.extend((name, each) for each in ([value] if isinstance(value, str) else value))
+    for meta in html.head.metas:
+        if meta.http_equiv:
+            # What a page says in place of a header field counts as one.
+            add_header(page, meta.http_equiv, meta.content)
+        name = meta.name or meta.property
+        if name.lower() in PAGE_METAS:
+            add_meta(page, name, meta.content)
+    for links in (html.head.links, found):
+        page.licences.extend([link.url for link in links if "icense" in link.rel and is_licence_rel(link.rel)])
+    return page
 
 
 def _offset(value: str | int) -> int:

@@ -2,10 +2,12 @@
 
 from linkwell.rights.licence import Licence, licence_of
 from linkwell.rights.robots_tag import TRAINING_AGENTS
-from linkwell.rights.statements import header_signals, meta_signals
+from linkwell.rights.statements import HEADER_NAMES, META_NAMES, header_signals, meta_signals
 from linkwell.rights.verdicts import RESTRICTION_COLUMNS, UNSTATED, Signal, Verdicts, combine, restriction_rank
 
 __all__ = [
+    "HEADER_NAMES",
+    "META_NAMES",
     "RESTRICTION_COLUMNS",
     "TRAINING_AGENTS",
     "UNSTATED",

@@ -11,21 +11,23 @@ from collections.abc import Iterable, Sequence
 from linkwell.rights.robots_tag import TRAINING_AGENTS, statements
 from linkwell.rights.verdicts import MAX_EVIDENCE_CHARACTERS, Signal
 
-ROBOTS_METAS = frozenset(
-    {
-        "robots",
-        "googlebot",
-        "googlebot-image",
-        "googlebot-news",
-        "bingbot",
-        "msnbot",
-        "slurp",
-        "duckduckbot",
-        "baiduspider",
-        "yandex",
-    }
-)
-"""Names of metas that hold robots directives; a name of one of the agents asked about is one too."""
+HEADER_NAMES = frozenset({"x-robots-tag", "tdm-reservation"})
+"""Lower-case names of the header fields that `header_signals` reads: a caller in a hurry may leave out all others."""
+
+META_NAMES = TRAINING_AGENTS | {
+    "robots",
+    "tdm-reservation",
+    "googlebot",
+    "googlebot-image",
+    "googlebot-news",
+    "bingbot",
+    "msnbot",
+    "slurp",
+    "duckduckbot",
+    "baiduspider",
+    "yandex",
+}
+"""Lower-case names of the metas that `meta_signals` reads, besides those of the agents it is asked about."""
 
 
 def header_signals(headers: Iterable[tuple[str, str]], *, scope: str, user_agents: Sequence[str] = ()) -> list[Signal]:
@@ -65,7 +67,7 @@ def meta_signals(
             _add_robots(signals, "robots-meta", scope, content, agents=agents, agent=None)
         elif folded == "tdm-reservation":
             _add_reservation(signals, "tdm-reservation-meta", scope, content)
-        elif folded in ROBOTS_METAS or folded in (agents or TRAINING_AGENTS):
+        elif folded in META_NAMES or folded in agents:
             _add_robots(signals, "robots-meta", scope, content, agents=agents, agent=folded)
     return signals
 

@@ -1,0 +1,128 @@
+"""Build: links from WAT, Linkwell's extraction beside cc2dataset's `process_wat`, alternately, each in a process of its own.
+
+Linkwell's side is the whole task of one archive, from the file to a committed parquet shard; with language identification and
+without. cc2dataset's side is its generator of tuples, exhausted: it writes no file and knows no languages, licences or opt-outs.
+Input: the WATs of ../shared/data/wat, joined and repeated to at least --megabytes of raw data; `--input` takes others, such as
+one WAT of Common Crawl. CPU seconds are the process's own, after imports; ratios are of pairs that ran one after the other.
+
+    .venv/bin/python benchmarks/build.py [--pairs 3] [--input FILE.wat.gz …] [--peer .peers/cc2dataset/bin/python]
+
+The peer, once: python3 -m venv .peers/cc2dataset && .peers/cc2dataset/bin/pip install cc2dataset==1.5.0 setuptools
+"""
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("LINKWELL_SHARED", ROOT.parent / "shared"))
+
+OURS = """
+import json, resource, sys, time
+from pathlib import Path
+from linkwell.build.extract import ExtractParams, ExtractSettings, extract
+from linkwell.engine import local_input, task
+from linkwell.engine.task import execute
+source, folder, language = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "language"
+settings = ExtractSettings(None, 2000, 2000, language)
+one = task("extract", 0, "linkwell.build.extract:extract", ExtractParams(source, settings), (local_input(Path(source)),))
+started = time.process_time()
+mark = execute(one, folder)
+seconds = time.process_time() - started
+print(json.dumps({"seconds": seconds, "rows": mark.counts["links"], "kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+"""
+
+PEER = """
+import json, resource, sys, time
+from loguru import logger
+logger.remove()
+from cc2dataset.main import process_wat
+started = time.process_time()
+rows = sum(1 for _ in process_wat(sys.argv[1], "image"))
+seconds = time.process_time() - started
+print(json.dumps({"seconds": seconds, "rows": rows, "kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+"""
+
+VERSIONS = """
+import json, sys
+from importlib.metadata import version
+print(json.dumps({name: version(name) for name in sys.argv[1:]}))
+"""
+
+
+def joined(inputs: list[Path], megabytes: int, target: Path) -> int:
+    """Join gzipped WATs, repeated until they hold that much; returns the raw bytes."""
+    packed = [path.read_bytes() for path in inputs]
+    raw = sum(len(gzip.decompress(each)) for each in packed)
+    times = -(-megabytes * 1_000_000 // raw)
+    with target.open("wb") as file:
+        for _ in range(times):
+            file.writelines(packed)
+    return raw * times
+
+
+def run(python: Path, code: str, *arguments: str) -> dict[str, float]:
+    """Run one side in a fresh process; returns what it prints."""
+    done = subprocess.run(
+        [str(python), "-c", code, *arguments], check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""}
+    )
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def main() -> None:
+    """Run the pairs and print a table."""
+    options = argparse.ArgumentParser(description="Build throughput beside cc2dataset.")
+    options.add_argument("--pairs", type=int, default=3)
+    options.add_argument("--megabytes", type=int, default=300)
+    options.add_argument("--input", type=Path, nargs="+")
+    options.add_argument("--peer", type=Path, default=ROOT / ".peers/cc2dataset/bin/python")
+    given = options.parse_args()
+    inputs = given.input or sorted((SHARED / "data/wat").glob("*.wat.gz"))
+    if not inputs:
+        sys.exit(f"No input: {SHARED / 'data/wat'} is not there; give --input.")
+    if not given.peer.exists():
+        sys.exit(f"No peer: {given.peer} is not there.\n{__doc__}")
+    ours_versions = run(Path(sys.executable), VERSIONS, "linkwell", "fastwarc", "msgspec", "can_ada", "pyarrow")
+    print("ours:", ours_versions, "Python", platform.python_version())
+    print("peer:", run(given.peer, VERSIONS, "cc2dataset", "fastwarc", "pysimdjson", "pyspark"))
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "bench.warc.wat.gz"
+        raw = joined(inputs, given.megabytes, source)
+        print(f"input: {', '.join(path.name for path in inputs)}; {raw / 1e6:.0f} MB raw, {source.stat().st_size / 1e6:.0f} MB gz")
+        for mode in ("plain", "language"):
+            pairs = []
+            for number in range(given.pairs):
+                folder = Path(scratch) / f"{mode}-{number}"
+                folder.mkdir()
+                ours = run(Path(sys.executable), OURS, str(source), str(folder), mode)
+                peer = run(given.peer, PEER, str(source))
+                pairs.append((ours, peer))
+            report(mode, raw, pairs)
+
+
+def report(mode: str, raw: int, pairs: list[tuple[dict[str, float], dict[str, float]]]) -> None:
+    """Print medians and ratios of one mode."""
+    print(f"\n{'without' if mode == 'plain' else 'with'} language identification, median of {len(pairs)} pairs")
+    for name, side in (("linkwell", 0), ("cc2dataset", 1)):
+        seconds = statistics.median(pair[side]["seconds"] for pair in pairs)
+        rows, peak = pairs[0][side]["rows"], max(pair[side]["kb"] for pair in pairs)
+        print(
+            f"  {name:11} {raw / 1e6 / seconds:7.1f} raw MB/CPU-s {rows / seconds:9.0f} rows/CPU-s "
+            f"{peak / 1024:6.0f} MB peak  ({rows:.0f} rows, {seconds:.2f} s)"
+        )
+    megabytes = [peer["seconds"] / ours["seconds"] for ours, peer in pairs]
+    rows = [ratio * ours["rows"] / peer["rows"] for ratio, (ours, peer) in zip(megabytes, pairs, strict=True)]
+    print(f"  ratio       {statistics.median(megabytes):7.2f} x MB          {statistics.median(rows):7.2f} x rows")
+    print(f"  each pair   {', '.join(f'{ratio:.2f}' for ratio in megabytes)} x MB")
+
+
+if __name__ == "__main__":
+    main()
