@@ -352,3 +352,15 @@ def test_killed_at_any_moment_the_same_command_finishes(tmp_path: Path, server: 
     assert _files(copy) == _files(tmp_path / "whole")
     for folder in (copy, workspace.ledger, workspace.findings):
         assert not [path for path in folder.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_shards_of_an_earlier_list_do_not_stay(tmp_path: Path, gallery: list[str], options: PopulateOptions) -> None:
+    """When the list of links has become shorter, the shards beyond its end leave the copy."""
+    workspace = Workspace.create(
+        tmp_path / "workspace", "birds", 'dataset = "birds"\n[populate]\nshard_rows = 4\nretries = 0\n'
+    )
+    _run(workspace, tmp_path / "copy", write_links(tmp_path / "links.parquet", gallery), options)
+    assert (tmp_path / "copy" / "00002.tar").exists()
+    _run(workspace, tmp_path / "copy", write_links(tmp_path / "fewer.parquet", gallery[:5]), options)
+    assert sorted(_files(tmp_path / "copy")) == ["00000.parquet", "00000.tar", "00001.parquet", "00001.tar"]
+    assert not (tmp_path / "copy" / "00002_stats.json").exists()

@@ -72,6 +72,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
         found = open_release(opened, release)
         links, number = list(found.parts), found.revision
     from linkwell.cases import CaseBook
+    from linkwell.recall import recalled_links
 
     report = run_populate(
         opened,
@@ -87,7 +88,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
             resolve=tuple(resolve or ()),
             from_archive=tuple(from_archive or ()),
         ),
-        withhold=CaseBook.open(opened).quarantined(),
+        withhold=CaseBook.open(opened).quarantined() | recalled_links(opened),
         release=release,
         revision=number,
     )

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import math
 import os
+import re
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,14 +21,16 @@ from linkwell.base.workspace import Workspace
 from linkwell.engine import Engine, Task, any_input, local_input, run_stage, task
 from linkwell.lists import load_matcher
 from linkwell.populate.guard import AddressPolicy, parse_pins
+from linkwell.populate.links import LinkRange, column, read_links
 from linkwell.populate.runtime import close_runtime
-from linkwell.populate.shard import LinkRange, ShardParams, column, read_links
+from linkwell.populate.shard import ShardParams
 from linkwell.populate.withheld import withheld_tag, write_withheld
 
 COPY_FILE = "linkwell-copy.json"
 COPY_FORMAT = "linkwell-copy-1"
 RESIZE_MODES = ("keep_ratio", "no")
 _SHARD_DIGITS = 5
+_SHARD_FILE = re.compile(r"([0-9]{5,})(?:\.tar|\.parquet|_stats\.json)")
 _KEPT_SETTINGS = (
     "user_agent",
     "total_deadline_seconds",
@@ -149,6 +152,7 @@ def populate(
             counts = run_stage(tasks, folder, engine, sweep_folders=(to,)).counts()
         finally:
             close_runtime()
+        _remove_beyond(to, len(tasks))
     return PopulateReport(
         links=counts["links"],
         success=counts["success"],
@@ -201,10 +205,13 @@ def _folder_locked(folder: Path) -> Iterator[None]:
     """Hold the copy's folder itself, so that no lock file is left in it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(
+                "another linkwell is at work here", str(folder), "Wait for it to finish, or stop it."
+            ) from None
         yield
-    except BlockingIOError:
-        raise BusyError("another linkwell is at work here", str(folder), "Wait for it to finish, or stop it.") from None
     finally:
         os.close(descriptor)
 
@@ -305,6 +312,14 @@ def _processes(engine: Engine, tasks: int) -> int:
     """How many processes will ask the same hosts at once: their limits are divided among them."""
     workers = getattr(engine, "workers", 1) or os.cpu_count() or 1
     return max(1, min(int(workers), tasks))
+
+
+def _remove_beyond(to: Path, shards: int) -> None:
+    """Remove shards of an earlier, longer list of links: they may hold what has been withheld since."""
+    for path in sorted(to.iterdir(), reverse=True):  # the stats first: without them a shard does not count as complete
+        match = _SHARD_FILE.fullmatch(path.name)
+        if match is not None and int(match.group(1)) >= shards:
+            path.unlink()
 
 
 def _sweep_run(folder: Path, run: str) -> None:

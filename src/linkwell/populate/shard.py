@@ -5,18 +5,17 @@ import dataclasses
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
-import pyarrow as pa
 
 from linkwell.base.ids import canonical_id, link_id
 from linkwell.base.settings import PopulateSettings
-from linkwell.base.shards import open_parquet, storage_errors
+from linkwell.base.shards import storage_errors
 from linkwell.base.workspace import Workspace
 from linkwell.engine import TaskContext
 from linkwell.ledger import Digests, ledger_table, write_ledger_part
@@ -24,39 +23,17 @@ from linkwell.lists import Finding, Match, Matcher, write_findings
 from linkwell.populate.examine import Examined, Kept, examine
 from linkwell.populate.failures import Failure
 from linkwell.populate.fetch import Headers, parse_target
+from linkwell.populate.links import LINK_COLUMNS, LinkRange, column, read_links
 from linkwell.populate.runtime import Access, Runtime, current_matcher, runtime
 from linkwell.populate.schedule import HostSchedule
 from linkwell.populate.withheld import read_withheld
 from linkwell.populate.writer import SUCCESS, ShardWriter
 from linkwell.rights import TRAINING_AGENTS, Signal, Verdicts, combine, header_signals
 
-LINK_COLUMNS = (
-    "link_id",
-    "url",
-    "text",
-    "language",
-    "page_url",
-    "license",
-    "license_scope",
-    "train_ai",
-    "tdm",
-    "search",
-    "cell",
-)
-"""What a shard reads of its links."""
-
 _LARGE_AT_ONCE = 8
 _MEMORY_BYTES = 64_000_000
 _ROWS_AT_ONCE = 1_024
 _STATED_IN = frozenset({"x-robots-tag", "tdm-reservation"})
-
-
-class LinkRange(msgspec.Struct, frozen=True):
-    """Rows `first` to `first + rows` of a parquet file of links."""
-
-    path: str
-    first: int
-    rows: int
 
 
 class ShardParams(msgspec.Struct, frozen=True):
@@ -146,35 +123,6 @@ def _processes(folder: Path) -> int:
         return max(1, int((folder / "processes").read_text()))
     except (FileNotFoundError, ValueError):
         return 1
-
-
-def read_links(ranges: Sequence[LinkRange], columns: Sequence[str]) -> pa.Table:
-    """The named rows of parquet files as one table, without dictionary columns."""
-    pieces: list[pa.Table] = []
-    for each in ranges:
-        with open_parquet(Path(each.path)) as file:
-            pieces.extend(_read_range(file, each.first, each.rows, list(columns)))
-    table = pa.concat_tables(pieces)
-    for number, name in enumerate(table.column_names):
-        if pa.types.is_dictionary(table.schema.field(name).type):
-            table = table.set_column(number, name, table[name].cast(pa.string()))
-    return table
-
-
-def column(table: pa.Table, name: str) -> list[Any]:
-    """A column as Python values."""
-    return table[name].to_pylist()
-
-
-def _read_range(file: "pa.parquet.ParquetFile", first: int, rows: int, columns: list[str]) -> Iterator[pa.Table]:
-    start = 0
-    for group in range(file.num_row_groups):
-        count = file.metadata.row_group(group).num_rows
-        low, high = max(first, start), min(first + rows, start + count)
-        if low < high:
-            table = file.read_row_group(group, columns=columns).slice(low - start, high - low)
-            yield table.replace_schema_metadata()
-        start += count
 
 
 class _ShardRun:
