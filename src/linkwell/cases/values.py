@@ -20,6 +20,7 @@ class Case:
     due_at: datetime
     decided_at: datetime | None
     entry_count: int
+    """Links found, or URLs reported; links that reported URLs turned out to mean come on top."""
     decision: str | None
     """What is proposed, or was decided last; None where nobody proposed yet."""
     proposed_by: str | None

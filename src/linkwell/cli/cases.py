@@ -3,6 +3,7 @@
 import contextlib
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,7 +69,8 @@ def list_cases(
     from linkwell.cases import CaseBook
 
     found = CaseBook.open(open_workspace(workspace)).cases()
-    rows = [_row(case) for case in found if everything or case.state in ("open", "proposed", "held")]
+    shown = [case for case in found if everything or case.state in ("open", "proposed", "held")]
+    rows = [_row(case) if as_json else _short_row(case) for case in shown]
     emit_rows(rows, as_json, "cases", "No case waits for a decision." if not everything else "There are no cases.")
 
 
@@ -209,9 +211,24 @@ def _row(case: "Case") -> dict[str, object]:
         "covered": case.covered,
         "opened": f"{case.opened_at:%Y-%m-%d %H:%M}",
         "due": f"{case.due_at:%Y-%m-%d %H:%M}",
+        "overdue": case.overdue(datetime.now(UTC)),
         "decision": case.decision,
         "proposed_by": case.proposed_by,
         "approved_by": case.approved_by,
+    }
+
+
+def _short_row(case: "Case") -> dict[str, object]:
+    """What fits a terminal."""
+    people = " + ".join(name for name in (case.proposed_by, case.approved_by) if name)
+    return {
+        "case": case.number,
+        "kind": case.kind,
+        "state": case.state,
+        "entries": case.entry_count,
+        "source": case.source,
+        "due (UTC)": f"{case.due_at:%Y-%m-%d %H:%M}{' overdue' if case.overdue(datetime.now(UTC)) else ''}",
+        "decision": f"{case.decision} by {people}" if case.decision else None,
     }
 
 
