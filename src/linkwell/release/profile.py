@@ -50,6 +50,8 @@ KEY_SCHEMA: pa.Schema = pa.schema(
     ]
 )
 
+_UNUSUAL = frozenset("@:?#[]\\ ")
+"""In an authority: user, port, IPv6, no path, or no URL."""
 _READ_ROWS = 1 << 18
 _READ = ["link_id", "url", "safety_bin", "train_ai", "language"]
 
@@ -90,6 +92,12 @@ def profile_shard(context: TaskContext) -> None:
 
 
 def _host(url: str) -> str:
+    """The host of an absolute URL; by hand, because urlsplit takes ten times as long on what nearly all URLs look like."""
+    scheme, slashes, rest = url.partition("://")
+    if scheme in ("http", "https") and slashes:
+        authority = rest.partition("/")[0]
+        if _UNUSUAL.isdisjoint(authority):
+            return authority.lower()
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -98,6 +106,9 @@ def _host(url: str) -> str:
 
 @lru_cache(1 << 16)
 def _domain(host: str) -> str:
+    """The registered domain of a host; an address is its own."""
+    if ":" in host or host.rpartition(".")[2].isdigit():
+        return host
     return _suffixes().privatesuffix(host) or host
 
 
