@@ -7,7 +7,7 @@ from linkwell import __version__
 from linkwell.base.errors import LinkwellError
 from linkwell.demo.cycle import VERSION, Outcome
 from linkwell.demo.report import Account, Bar, Figure, Report, Step, copy_charts, release_charts
-from linkwell.demo.telling import plural
+from linkwell.demo.telling import plural, reason_name
 from linkwell.release import REMOVED_CLASSES, Release
 
 _NAMES = {
@@ -18,25 +18,6 @@ _NAMES = {
     "held_back": "held back for the next release",
 }
 _TONES = {"recalled_cells": "covered", "not_released": "covered", "opt_out": "perhaps"}
-_OUTCOMES = {
-    "opted_out": "opted out",
-    "dns": "host not found",
-    "timeout": "too slow",
-    "refused_address": "address refused",
-    "too_large": "too many bytes",
-    "too_many_pixels": "too many pixels",
-    "too_many_redirects": "redirect loop",
-    "not_an_image": "no image",
-    "decode_error": "damaged image",
-    "truncated_image": "image cut short",
-    "not_in_archive": "not in the archive",
-}
-_REJECTED = {
-    "no_text": "without text",
-    "data_url": "inside the page (data:)",
-    "no_src": "without address",
-    "bad_url": "address no parser takes",
-}
 
 
 def make_report(outcome: Outcome, steps: list[Step]) -> Report:
@@ -76,7 +57,7 @@ def make_report(outcome: Outcome, steps: list[Step]) -> Report:
             "From the archive to links",
             "images on the pages",
             built.images,
-            [Bar("seen again", built.duplicates), *(Bar(_REJECTED.get(k, k), n) for k, n in built.rejected.items())],
+            [Bar("same address again", built.duplicates), *(Bar(reason_name(k), n) for k, n in built.rejected.items())],
             "links built",
             built.links,
         ),
@@ -86,7 +67,7 @@ def make_report(outcome: Outcome, steps: list[Step]) -> Report:
             "The lab's copy",
             "rows before the purge",
             outcome.copy_rows_before,
-            [Bar("purged", gone)],
+            _bars(outcome.copy_removed),
             "rows after",
             outcome.copy_rows_after,
         ),
@@ -100,7 +81,7 @@ def make_report(outcome: Outcome, steps: list[Step]) -> Report:
     failed = sorted(populated.failed.items(), key=lambda item: (-item[1], item[0]))
     report.outcomes = [
         Bar("fetched", populated.success, "good"),
-        *(Bar(_outcome_name(name), n, "perhaps" if name == "opted_out" else "stop") for name, n in failed),
+        *(Bar(reason_name(name), n, "perhaps" if name == "opted_out" else "stop") for name, n in failed),
     ]
     if populated.withheld:
         report.outcomes.append(Bar("withheld", populated.withheld, "covered"))
@@ -135,12 +116,7 @@ def _notes(outcome: Outcome, last: Release) -> list[str]:
     synthetic = (
         "Both hash lists are synthetic: the first names nothing, the second names a few of these harmless pictures."
     )
-    notes = [small, f"{synthetic} The audit found {plural(found, 'link')}."]
-    if last.manifest.smallest_cell_rows < least:
-        notes.append(
-            "Open removals have made some cells smaller than that; they are recalled together with a neighbour."
-        )
-    return notes
+    return [small, f"{synthetic} The audit found {plural(found, 'link')}."]
 
 
 def _removed(release: Release) -> dict[str, int]:
@@ -155,12 +131,6 @@ def _release_account(title: str, release: Release) -> Account:
     counts = release.manifest.reconciliation
     removed = {name: n for name, n in _removed(release).items() if n}
     return Account(title, "links built", counts.input, _bars(removed), "released", counts.output)
-
-
-def _outcome_name(failure: str) -> str:
-    if failure.startswith("http_"):
-        return f"HTTP {failure.removeprefix('http_')}"
-    return _OUTCOMES.get(failure, failure.replace("_", " "))
 
 
 def _receipt(outcome: Outcome) -> list[tuple[str, str]]:

@@ -42,6 +42,8 @@ class Outcome:
     verified: VerifyReport | None = None
     copy_rows_before: int = 0
     copy_rows_after: int = 0
+    copy_removed: dict[str, int] = field(default_factory=dict)
+    """Rows of the copy that are recalled, by public class."""
     pictures_before: int = 0
     pictures_after: int = 0
     traced_rows: int = 0

@@ -1,5 +1,6 @@
 """The steps of the lab that holds a copy, and of somebody who looks at that copy afterwards."""
 
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ from linkwell.purge import (
     receipts_in,
     verify,
 )
-from linkwell.recall import load_recalled
+from linkwell.recall import Recalled, load_recalled
 from linkwell.release import open_release
 
 _FEED = "lab/copy --feed workspace/feed --state lab/state"
@@ -65,6 +66,7 @@ def ask_what_goes(cycle: Cycle) -> None:
         found = plan(cycle.folder.copy, cycle.recalled)
         cycle.outcome.planned = found
         cycle.outcome.copy_rows_before, cycle.outcome.pictures_before = _counts(cycle.folder.copy)
+        cycle.outcome.copy_removed = _recalled_rows(cycle.folder.copy, cycle.recalled)
         notes.say(
             f"The feed's signatures hold. {plural(len(found.files), 'file')} would be rewritten, {found.untouched:,} stay as they are."
         )
@@ -101,6 +103,18 @@ def look_again(cycle: Cycle) -> None:
             f"URLs, texts, keys, ids and digests of {plural(cycle.traces.rows, 'recalled row')}: "
             f"none is left in {plural(copy.files, 'file')} of the copy ({copy.bytes / 1e6:.1f} MB), nor in the reissued release."
         )
+
+
+def _recalled_rows(copy: Path, recalled: Recalled) -> dict[str, int]:
+    """Rows of a copy that are recalled, by public class."""
+    counts: Counter[str] = Counter()
+    for path in copy.glob("*.parquet"):
+        for row in pq.read_table(path, columns=["cell", "link_id"]).to_pylist():
+            if row["cell"] in recalled.cells:
+                counts["recalled_cells"] += 1
+            elif reason := recalled.reasons.get(row["link_id"]):
+                counts[reason.replace("-", "_")] += 1
+    return dict(counts)
 
 
 def _counts(copy: Path) -> tuple[int, int]:

@@ -49,6 +49,19 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """What came of the links of one domain."""
+
+    label: str
+    parts: Sequence[Bar]
+
+    @property
+    def count(self) -> int:
+        """Its links."""
+        return sum(part.count for part in self.parts)
+
+
+@dataclass(frozen=True)
 class Account:
     """Rows in, rows removed per public class, rows out."""
 
@@ -104,7 +117,8 @@ class Report:
     licences: list[Bar] = field(default_factory=list)
     copy_line: str = ""
     outcomes: list[Bar] = field(default_factory=list)
-    populated_domains: list[Bar] = field(default_factory=list)
+    fetched: list[Domain] = field(default_factory=list)
+    fetched_parts: list[Bar] = field(default_factory=list)
     sizes: list[Bar] = field(default_factory=list)
     receipt: list[tuple[str, str]] = field(default_factory=list)
     scan: list[tuple[str, str]] = field(default_factory=list)
@@ -151,15 +165,28 @@ def _texts(table: pa.Table, column: str) -> list[str]:
 def copy_charts(report: Report, parts: Sequence[Path]) -> None:
     """Fill in what the charts say about a populated copy, from its parquet files as they stand."""
     domain_of = _Domains()
-    domains: Counter[str] = Counter()
+    domains: dict[str, Counter[str]] = {}
     sides: list[int] = []
-    for table in read_tables(parts, ["url", "status", "original_width", "original_height"]):
+    for table in read_tables(parts, ["url", "failure", "original_width", "original_height"]):
         for row in table.to_pylist():
-            if row["status"] == "success":
-                domains[domain_of(row["url"])] += 1
+            outcome = (
+                "fetched" if row["failure"] is None else "opted out" if row["failure"] == "opted_out" else "failed"
+            )
+            domains.setdefault(domain_of(row["url"]), Counter())[outcome] += 1
+            if row["failure"] is None:
                 sides.append(max(row["original_width"], row["original_height"]))
-    report.populated_domains = ranked(domains)
+    ordered = sorted(domains.items(), key=lambda item: (-item[1]["fetched"], item[0]))
+    rest = sum((counts for _, counts in ordered[_MAX_BARS - 1 :]), Counter[str]())
+    if len(ordered) > _MAX_BARS:
+        ordered = [*ordered[: _MAX_BARS - 1], ("others", rest)]
+    report.fetched = [Domain(name, _outcome_parts(counts)) for name, counts in ordered]
+    report.fetched_parts = _outcome_parts(sum(domains.values(), Counter[str]()))
     report.sizes = histogram(sides)
+
+
+def _outcome_parts(counts: Mapping[str, int]) -> list[Bar]:
+    tones = {"fetched": "good", "opted out": "perhaps", "failed": "stop"}
+    return [Bar(name, counts[name], tone) for name, tone in tones.items()]
 
 
 def histogram(values: Iterable[int], bins: int = _SIZE_BINS) -> list[Bar]:

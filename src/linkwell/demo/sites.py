@@ -157,7 +157,8 @@ def _pages(
         yield from _mirror_pages(site, everything, port, paths)
         return
     links = [*paths, "/private/notes.html"]
-    yield "/", _Page(site.title, [_image(site, plan, port) for plan in own[:4]], links)
+    base = "/img/" if site.source == "base" else None
+    yield "/", _Page(site.title, [_image(site, plan, port) for plan in own[:4]], links, base=base)
     yield "/private/notes.html", _Page(site.title, [_Image("/img/private.jpg", "not to be crawled")], [])
     broken = _broken_images(port) if site.host == ATTIC else []
     for number, path in enumerate(paths, start=1):
@@ -178,7 +179,7 @@ def _pages(
                 headers=tuple(h for marks in stated for h in marks.headers),
                 metas=tuple(m for marks in stated for m in marks.metas),
                 licence=site.licence if number % 2 == 0 else None,
-                base="/img/" if site.source == "base" else None,
+                base=base,
             ),
         )
 

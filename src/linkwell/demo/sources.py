@@ -78,13 +78,13 @@ class SmallWeb:
 
     def choose(self, workspace: Workspace, copy: Path) -> Choice:  # noqa: ARG002 - the web is known
         """Neighbours on one site, as such finds are: one of them has a copy on another site. An artist of a third opts out."""
-        birds = [p for p in self.web.pictures if p.host == "birds.example"][10:15]
+        trees = [p for p in self.web.pictures if p.host == "birds.example" and "/forest-" in p.url][3:8]
         free = [p for p in self.web.pictures if p.host == "galerie.example" and not p.opted_out]
         kinds = ("md5", "sha1", "sha256")
-        signals = [_signal(kind, exact_digests(p.data)) for kind, p in zip(kinds, birds, strict=False)]
-        with Image.open(io.BytesIO(near_copy(birds[3].data))) as edited:
+        signals = [_signal(kind, exact_digests(p.data)) for kind, p in zip(kinds, trees[2:], strict=True)]
+        with Image.open(io.BytesIO(near_copy(trees[0].data))) as edited:
             pdq, _ = pdq_hash(np.asarray(edited.convert("RGB")))
-        return Choice([*signals, f"pdq {pdq.hex()}", f"url {birds[4].url}"], [p.url for p in free[2:5]])
+        return Choice([*signals, f"pdq {pdq.hex()}", f"url {trees[1].url}"], [p.url for p in free[2:5]])
 
 
 @contextmanager

@@ -54,10 +54,45 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+_REASONS = {
+    # of a crawl
+    "robots": "forbidden by robots.txt",
+    "slow": "too slow",
+    # of a build
+    "no_text": "without text",
+    "data_url": "inside the page",
+    "no_src": "without address",
+    "bad_url": "with an address no parser takes",
+    # of a populate
+    "opted_out": "opted out",
+    "dns": "host not found",
+    "timeout": "too slow",
+    "refused_address": "address refused",
+    "too_large": "too many bytes",
+    "too_many_pixels": "too many pixels",
+    "too_many_redirects": "redirects to itself",
+    "not_an_image": "no image",
+    "decode_error": "damaged image",
+    "truncated_image": "image cut short",
+    "not_in_archive": "not in the archive",
+}
+
+
+def reason_name(reason: str) -> str:
+    """A reason or class as a person says it.
+
+    >>> reason_name("http_404"), reason_name("dns")
+    ('HTTP 404', 'host not found')
+    """
+    if reason.startswith("http_"):
+        return f"HTTP {reason.removeprefix('http_')}"
+    return _REASONS.get(reason, reason.replace("_", " "))
+
+
 def counted(counts: Mapping[str, int]) -> str:
     """Counts as a phrase, most frequent first.
 
     >>> counted({"dns": 2, "timeout": 12})
-    '12 timeout, 2 dns'
+    '12 too slow, 2 host not found'
     """
-    return ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return ", ".join(f"{n:,} {reason_name(name)}" for name, n in sorted(counts.items(), key=lambda i: (-i[1], i[0])))
