@@ -1,5 +1,6 @@
 """Killed runs, full disks, read-only and damaged files: the copy is whole, nothing is passed over, a rerun finishes."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from linkwell.base.errors import BusyError, FormatError, MissingError, UsageError
-from linkwell.base.shards import temporary_path
+from linkwell.base.shards import commit, temporary_path
 from linkwell.base.workspace import folder_lock
 from linkwell.engine import Engine
 from linkwell.purge import apply, plan, verify
@@ -51,7 +52,7 @@ def test_killed_at_any_step_the_same_command_finishes(
         "rows": receipt.statement.rows_removed,
     }
     (tmp_path / "told.json").write_text(json.dumps(told))
-    every = os.environ.get("LINKWELL_KILL_EVERY", "2")
+    every = os.environ.get("LINKWELL_KILL_EVERY", "4")
     done = subprocess.run(
         [sys.executable, str(SCRIPT), str(maker.root), str(tmp_path / "work"), str(tmp_path / "told.json"), every],
         capture_output=True,
@@ -60,6 +61,29 @@ def test_killed_at_any_step_the_same_command_finishes(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(done.stdout) > 40
+
+
+def test_trouble_between_two_renames_is_in_the_receipt(
+    spoiled: Any, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tar was replaced and the parquet could not be: the receipt says both, and the next apply finishes."""
+    root, gone, _rows = spoiled
+    before = contents(root)
+
+    def failing(temporary: Path, final: Path) -> None:
+        if final.name == "00000.parquet":
+            raise OSError(5, "Input/output error")
+        commit(temporary, final)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rewrite_module, "commit", failing)
+        stated = apply(root, gone, engine=engine).statement
+    assert list(stated.problems) == ["00000.tar"]
+    files = {f.name: f for f in stated.files}
+    assert files["00000.tar"].rows_removed > 0 == files["00000.parquet"].rows_removed
+    assert files["00000.tar"].sha256_before == hashlib.sha256(before["00000.tar"]).hexdigest()
+    assert apply(root, gone, engine=engine).statement.complete
+    assert verify(root, gone, None).clean
 
 
 @pytest.fixture

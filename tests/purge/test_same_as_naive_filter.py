@@ -15,7 +15,7 @@ from linkwell.engine import SerialEngine
 from linkwell.purge import apply, plan, verify
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cells=st.lists(st.integers(1, 6), min_size=1, max_size=4, unique=True),
     per_cell=st.integers(1, 6),

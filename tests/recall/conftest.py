@@ -48,28 +48,28 @@ def urls_of(count: int, start: int = 0) -> list[str]:
 
 
 @pytest.fixture
-def make_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Workspace]:
-    """Makes a workspace with a published release `v1` of some URLs, in cells of ten rows."""
+def release(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Releases and publishes some URLs."""
 
-    def make(name: str = "workspace", count: int = 300) -> Workspace:
-        workspace = Workspace.create(tmp_path / name, "birds", SETTINGS)
-        make_keys(workspace)
-        init_feed(workspace)
-        path = workspace.builds / "b1.parquet"
+    def make(workspace: Workspace, version: str, count: int) -> None:
+        path = workspace.builds / f"{version}.parquet"
         pq.write_table(link_table(urls_of(count)), path)
-        build = SimpleNamespace(name="b1", links=[path], rows=count)
+        build = SimpleNamespace(name=version, links=[path], rows=count)
         monkeypatch.setattr("linkwell.release.create.current_build", lambda _workspace: build)
-        create_release(workspace, "v1", engine=SerialEngine(), without_audit="a test", who="ana")
-        publish_release(workspace, "v1", "ana")
-        return workspace
+        create_release(workspace, version, engine=SerialEngine(), without_audit="a test", who="ana")
+        publish_release(workspace, version, "ana")
 
     return make
 
 
 @pytest.fixture
-def dataset(make_dataset: Callable[..., Workspace]) -> Workspace:
-    """A workspace with a published release `v1` of 300 links."""
-    return make_dataset()
+def dataset(tmp_path: Path, release: Callable[..., None]) -> Workspace:
+    """A workspace with a published release `v1` of 300 links, in cells of ten rows."""
+    workspace = Workspace.create(tmp_path / "dataset", "birds", SETTINGS)
+    make_keys(workspace)
+    init_feed(workspace)
+    release(workspace, "v1", 300)
+    return workspace
 
 
 def take_down(workspace: Workspace, urls: Sequence[str], kind: str, *, covered: bool | None = None) -> int:

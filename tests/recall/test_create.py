@@ -179,3 +179,43 @@ def test_the_day_is_the_only_time_a_batch_tells(
     takedown(dataset, [min(cell_of(dataset))], "illegal")
     (batch,) = create_recall(dataset, engine=engine, who="ana", today=date(2026, 3, 4)).batches
     assert batch.issued == "2026-03-04"
+
+
+def test_every_retained_release_is_reissued_and_no_later_one_brings_it_back(
+    dataset: Workspace, takedown: Any, cell_of: Cells, engine: Engine, *, release: Any, client: Any
+) -> None:
+    """Two versions lose the same cells; the recall names the links of both; the next version is made without them."""
+    release(dataset, "v2", 360)
+    first, second = cell_of(dataset, "v1"), cell_of(dataset, "v2")
+    hit = min(first)
+    takedown(dataset, [hit], "illegal")
+    takedown(dataset, [max(first)], "opt-out")
+    assert create_recall(dataset, engine=engine, who="ana").reissued == ("v1-r2", "v2-r2")
+    publish_recall(dataset, "ana")
+    gone = recalled_cells(dataset)
+    seen = load_recalled(client(dataset))
+    named = {i.ljust(16, b"\0") for i in seen.link_ids.tolist()}
+    assert {link_id(u) for u, c in (first | second).items() if c in gone} <= named
+    release(dataset, "v3", 400)
+    for version in ("v1", "v2", "v3"):
+        now = cell_of(dataset, version)
+        assert not gone & set(now.values())
+        assert not named & {link_id(u) for u in now}
+
+
+def test_a_cell_thinned_out_by_opt_outs_goes_with_its_neighbours(
+    dataset: Workspace, takedown: Any, cell_of: Cells, engine: Engine
+) -> None:
+    """A covered recall of a cell that has fewer than k rows left takes look-alike cells along, and is not refused."""
+    before = cell_of(dataset)
+    cell = next(iter(before.values()))
+    members = sorted(u for u, c in before.items() if c == cell)
+    takedown(dataset, members[1:4], "opt-out")
+    create_recall(dataset, engine=engine, who="ana")
+    takedown(dataset, [members[0]], "illegal")
+    (batch,) = create_recall(dataset, engine=engine, who="ana").batches
+    gone = recalled_cells(dataset)
+    assert batch.kind == "covered"
+    assert cell in gone
+    assert len(gone) % 4 == 0
+    assert members[0] not in cell_of(dataset)

@@ -59,7 +59,7 @@ class Plan:
     @property
     def something_to_do(self) -> bool:
         """Whether `apply` would change anything, or could not tell."""
-        return bool(self.files or self.leftovers or self.unfinished or self.problems)
+        return bool(self.files or self.leftovers or self.unfinished or self.problems or self.unidentified)
 
 
 def plan(copy: Path, recalled: Recalled) -> Plan:

@@ -54,11 +54,14 @@ def purge_shard(context: TaskContext) -> None:
     """Purge one shard and record it. Never raises for trouble with the shard's own files."""
     task = context.params(ShardTask)
     root, run = Path(task.copy), Path(task.run_folder)
+    note = note_path(run, task.shard)
     try:
-        record = _purge(root, task.shard, Wanted.load(run), ours=task.keys_name_cells, note=note_path(run, task.shard))
+        record = _purge(root, task.shard, Wanted.load(run), ours=task.keys_name_cells, note=note)
     except LinkwellError as error:
         where = f"{Path(error.where).name}: " if error.where else ""
-        record = ShardRecord(task.shard.name, _as_they_are(root, task.shard), problem=where + error.problem)
+        noted = _read_note(note)  # of what was renamed before the trouble
+        files = [_with_note(file, noted.get(file.name)) for file in _as_they_are(root, task.shard)]
+        record = ShardRecord(task.shard.name, files, problem=where + error.problem)
     context.output(RECORD).write_bytes(msgspec.json.encode(record))
     context.count("rows_removed", sum(f.rows_removed for f in record.files))
 
