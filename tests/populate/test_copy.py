@@ -15,6 +15,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import webdataset
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.populate.conftest import draw, write_links
 from tests.populate.hostile_server import ADDRESS, HostileServer
 
@@ -25,6 +27,7 @@ from linkwell.engine import LocalEngine, SerialEngine
 from linkwell.ledger import exact_digests, read_ledger
 from linkwell.populate import PopulateOptions, PopulateReport, TarWriter, populate, read_copy_info
 from linkwell.populate.decode import decode
+from linkwell.populate.writer import tar_header
 
 IMG2DATASET_COLUMNS = [
     "caption",
@@ -364,3 +367,11 @@ def test_shards_of_an_earlier_list_do_not_stay(tmp_path: Path, gallery: list[str
     _run(workspace, tmp_path / "copy", write_links(tmp_path / "fewer.parquet", gallery[:5]), options)
     assert sorted(_files(tmp_path / "copy")) == ["00000.parquet", "00000.tar", "00001.parquet", "00001.tar"]
     assert not (tmp_path / "copy" / "00002_stats.json").exists()
+
+
+@given(st.from_regex(r"[0-9]{7,13}\.(jpg|json|txt|webp)", fullmatch=True), st.integers(0, 50_000_000))
+def test_tar_headers_are_those_of_the_standard_library(name: str, size: int) -> None:
+    """Our quicker header is bit for bit the one that tarfile writes."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.uname, member.gname = size, 0o444, "linkwell", "linkwell"
+    assert tar_header(name, size) == member.tobuf(tarfile.USTAR_FORMAT)

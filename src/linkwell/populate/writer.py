@@ -68,6 +68,37 @@ _BLOCK = tarfile.BLOCKSIZE
 _ENCODER: Final = msgspec.json.Encoder()
 
 
+def _template() -> bytes:
+    member = tarfile.TarInfo("")
+    member.mode = 0o444
+    member.uname = member.gname = "linkwell"
+    return member.tobuf(tarfile.USTAR_FORMAT)
+
+
+_TEMPLATE: Final = _template()
+_SIZE: Final = slice(124, 135)
+_CHECKSUM: Final = slice(148, 156)
+_NAME_BYTES: Final = 100
+
+
+def tar_header(name: str, size: int) -> bytes:
+    """The USTAR header of a file (POSIX.1-1988): what `tarfile` writes for it, at a tenth of its cost.
+
+    Args:
+        name: ASCII, at most 100 characters.
+        size: bytes, below 8 GiB.
+    """
+    encoded = name.encode("ascii")
+    if len(encoded) > _NAME_BYTES:
+        raise ValueError("a name in a copy is a key and an extension")
+    header = bytearray(_TEMPLATE)
+    header[: len(encoded)] = encoded
+    header[_SIZE] = b"%011o" % size
+    header[_CHECKSUM] = b"        "
+    header[_CHECKSUM] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
 class TarWriter:
     """Writes a USTAR file: mode 0444, time 0, owner `linkwell`."""
 
@@ -77,12 +108,8 @@ class TarWriter:
 
     def add(self, name: str, data: bytes) -> None:
         """Add one member."""
-        member = tarfile.TarInfo(name)
-        member.size = len(data)
-        member.mode = 0o444
-        member.uname = member.gname = "linkwell"
         padding = -len(data) % _BLOCK
-        self._file.write(member.tobuf(tarfile.USTAR_FORMAT))
+        self._file.write(tar_header(name, len(data)))
         self._file.write(data)
         self._file.write(bytes(padding))
         self._size += _BLOCK + len(data) + padding
