@@ -98,7 +98,8 @@ class Archive:
                 raise
             if not found and start == 0:
                 self._counts["broken_not_an_archive"] += 1
-            elif not without_length:
+            elif found and not without_length:
+                # Where nothing was found since the last damage, it is that damage still.
                 self._counts["broken_gzip" if self._gzipped else "broken_record"] += 1
             return _find_record(file, position + 1, gzipped=self._gzipped)
         if not found and start == 0:

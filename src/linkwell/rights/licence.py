@@ -12,7 +12,7 @@ import can_ada
 
 _HOSTS = frozenset({"creativecommons.org", "www.creativecommons.org"})
 _LICENCE_PATH = re.compile(
-    r"/licenses/(?P<kind>[a-z]+(?:[-+][a-z0-9]+)*)/(?P<version>\d\.\d)(?:/(?P<jurisdiction>[a-z]{2}(?:-[a-z]{2})?|igo|scotland))?(?:/.*)?",
+    r"/licenses/(?P<kind>[a-z]+(?:-[a-z]+)*\+?)/(?P<version>\d\.\d)(?:/(?P<jurisdiction>[a-z]{2}(?:-[a-z]{2})?|igo|scotland))?(?:/.*)?",
 )
 _PUBLIC_PATH = re.compile(r"/publicdomain/(?P<kind>zero|mark)/(?P<version>\d\.\d)(?:/.*)?")
 _OLD_PUBLIC_PATH = re.compile(r"/licenses/publicdomain(?:/.*)?")
