@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,6 +32,14 @@ def test_another_key_does_not_open_it(tmp_path: Path) -> None:
         list(read_sealed(tmp_path / "a.parquet", bytes(32)))
     with pytest.raises(MissingError):
         list(read_sealed(tmp_path / "b.parquet", _KEY))
+
+
+def test_a_plain_file_in_its_place_is_refused(tmp_path: Path) -> None:
+    """Rows that nobody with the key wrote are not taken for restricted ones."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(_TABLE, path)
+    with pytest.raises(DamagedFileError, match="not encrypted"):
+        list(read_sealed(path, _KEY))
 
 
 @settings(max_examples=60, deadline=None)

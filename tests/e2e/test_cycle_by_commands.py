@@ -103,7 +103,7 @@ def test_from_an_archive_to_a_purged_copy(tmp_path: Path) -> None:
     story.run("cases", "approve", "1", "--as", "ben")
 
     opted_out = sorted(pictures)[-3]
-    story.run("cases", "report", opted_out, "--kind", "opt-out", "--as", "artist")
+    story.run("cases", "report", opted_out, "--kind", "opt-out", "--as", "ana")
     story.run("cases", "propose", "2", "takedown", "--as", "ana")
     story.run("cases", "approve", "2", "--as", "ben")
 

@@ -20,6 +20,8 @@ from linkwell.base.shards import atomic_path
 
 _NONCE_BYTES = 12
 _KEY_NAME = "master"
+_ENCRYPTED_FOOTER_MAGIC = b"PARE"
+"""First and last bytes of a parquet file whose footer is encrypted (`Encryption.md`, 5.1)."""
 
 
 class _MasterKeyWrap(encryption.KmsClient):
@@ -78,10 +80,17 @@ def read_sealed(
     """
     if not path.is_file():
         raise MissingError("there is no such file", str(path))
+    with path.open("rb") as file:
+        sealed = file.read(4) == _ENCRYPTED_FOOTER_MAGIC
+    if not sealed:
+        # The reader takes a plain parquet file as well, key or no key: whoever can write here could plant rows.
+        raise DamagedFileError(
+            "this restricted file is not encrypted, so anybody may have written it", str(path), "Restore the file."
+        )
     try:
         properties = _factory(master_key).file_decryption_properties(encryption.KmsConnectionConfig())
-        with pq.ParquetFile(path, decryption_properties=properties) as file:
-            for batch in file.iter_batches(batch_size=batch_rows, columns=columns):
+        with pq.ParquetFile(path, decryption_properties=properties) as parquet:
+            for batch in parquet.iter_batches(batch_size=batch_rows, columns=columns):
                 yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError, InvalidTag, ValueError) as error:
         raise DamagedFileError(
