@@ -163,10 +163,8 @@ def create_recall(workspace: Workspace, *, engine: Engine, who: str, today: date
             made.append(open_batch)
         _log(workspace, standing.batches, who)
         reissued = _reissue(workspace, standing, located, engine)
-    without = sum(
-        t.link_id not in located and t.link_id not in standing.reasons
-        for t in {t.link_id: t for t in takedowns}.values()
-    )
+    elsewhere = {t.link_id for t in takedowns} - located.keys()
+    without = len(elsewhere - recalled_links(workspace)) if elsewhere else 0
     return RecallInfo(tuple(made), tuple(reissued), without, short)
 
 
