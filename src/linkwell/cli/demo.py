@@ -16,7 +16,7 @@ def add_demo_commands(app: typer.Typer) -> None:
 
 def demo(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The folder for it all; an earlier demo there is replaced.")
+        Path, typer.Argument(metavar="DIR", help="The folder for it all; an earlier demo there is replaced.")
     ] = Path("linkwell-demo"),
     warc: Annotated[
         list[Path] | None,
@@ -28,19 +28,23 @@ def demo(
 ) -> None:
     """Tell the whole story on a small web of its own: from a crawl to a purged copy, with a report to look at.
 
-    The web is drawn here and served on loopback; nothing else is reached. Hash lists in it are synthetic. Every step names the
-    command that does the same. With --warc it starts from your own archive, whose image responses stand for the web.
+    The web is drawn here and served on loopback (one host in it is missing on purpose, and its name is looked up in vain). Hash
+    lists in it are synthetic. Every step names the command that does the same. With --warc it starts from your own archive,
+    whose image responses stand for the web, and no network is used.
 
     Example: linkwell demo
     """
     from linkwell.demo import run_demo
     from linkwell.engine import LocalEngine
 
-    def speak(line: str) -> None:
+    def speak(line: str, role: str = "text") -> None:
         if not as_json:
-            typer.echo(line)
+            typer.secho(line, bold=role == "title", dim=role == "command")
 
-    speak(f"The story of a dataset, told in {folder}. Two people keep it, ana and ben; a lab holds a copy.\n")
+    speak(f"The story of a dataset, told in {folder}. Two people keep it, ana and ben; a lab holds a copy.")
+    speak(
+        "Below each step stands the command for it, as one types it in there with LINKWELL_WORKSPACE=workspace." + "\n"
+    )
     result = run_demo(folder, LocalEngine(workers), archives=warc or (), speak=speak)
     emit(
         asdict(result),

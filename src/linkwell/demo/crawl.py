@@ -34,7 +34,7 @@ class CrawlLimits:
 
     max_pages: int = 2_000
     per_host_concurrency: int = 2
-    deadline_seconds: float = 1.5
+    deadline_seconds: float = 3.0
     """For one page, from first byte sent to last received."""
 
 

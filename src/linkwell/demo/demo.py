@@ -1,6 +1,6 @@
 """Run the demo: a fresh folder, the story, the report, and a short account."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from linkwell.demo.cycle import Outcome
 from linkwell.demo.folder import fresh_folder
 from linkwell.demo.report import Step, write_report
 from linkwell.demo.story import tell_story
-from linkwell.demo.telling import Teller
+from linkwell.demo.telling import Speak, Teller
 from linkwell.engine import Engine
 
 
@@ -40,7 +40,7 @@ class DemoResult:
 
 
 def run_demo(
-    folder: Path, engine: Engine, *, archives: Sequence[Path] = (), speak: Callable[[str], None] = lambda _line: None
+    folder: Path, engine: Engine, *, archives: Sequence[Path] = (), speak: Speak = lambda _line, _role: None
 ) -> DemoResult:
     """Tell the whole story into a folder and write its report.
 
@@ -48,7 +48,7 @@ def run_demo(
         folder: made where it is not there; an earlier demo in it is replaced.
         engine: what runs the work.
         archives: WARC files to start from; none: the demo's own web.
-        speak: gets each line that is told.
+        speak: gets each line that is told, as it is told.
 
     Raises:
         UsageError: the folder holds something that is no demo.

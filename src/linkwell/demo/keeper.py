@@ -26,8 +26,8 @@ _SETTINGS = """\
 dataset = "{dataset}"
 
 [populate]
-total_deadline_seconds = 2.0
-connect_timeout_seconds = 1.0
+total_deadline_seconds = 4.0
+connect_timeout_seconds = 2.0
 max_image_bytes = 2_000_000
 retries = 0
 
@@ -43,7 +43,7 @@ cells_per_batch = {cells_per_batch}
 def build_links(cycle: Cycle, *, small_web: bool) -> None:
     """Make the workspace, and build links from the archives."""
     archives = " ".join(_named(cycle, path) for path in cycle.place.archives)
-    command = f"linkwell init workspace --dataset {cycle.outcome.dataset} && linkwell build {archives}"
+    command = f"linkwell init workspace --dataset {cycle.outcome.dataset} && linkwell build {archives} --crawl demo"
     with cycle.tell.step("Build links from the archive", command) as notes:
         cells_per_batch = CELLS_WANTED if small_web else 1
         rows = SMALL_WEB_CELL_ROWS if small_web else _MIN_CELL_ROWS

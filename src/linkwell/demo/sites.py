@@ -16,7 +16,7 @@ from linkwell.demo.plan import ATTIC, GONE, MIRROR, SITES, PlannedPicture, Site,
 
 __all__ = ["SLOW_SECONDS", "Answer", "PlacedPicture", "Web", "make_web"]
 
-SLOW_SECONDS = 6.0
+SLOW_SECONDS = 12.0
 """How long a slow answer takes: longer than the demo's deadlines."""
 
 _MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}

@@ -4,8 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from linkwell.demo.report import Step
+
+Speak = Callable[[str, Literal["title", "text", "command"]], None]
+"""Gets each line that is told, and what it is."""
 
 
 @dataclass
@@ -22,13 +26,9 @@ class StepNotes:
 class Teller:
     """Tells steps as they are done, and remembers them for the report."""
 
-    def __init__(self, speak: Callable[[str], None]) -> None:
+    def __init__(self, speak: Speak) -> None:
         self._speak = speak
         self.steps: list[Step] = []
-
-    def say(self, line: str) -> None:
-        """Say something between steps."""
-        self._speak(line)
 
     @contextmanager
     def step(self, title: str, command: str) -> Iterator[StepNotes]:
@@ -38,11 +38,10 @@ class Teller:
         yield notes
         step = Step(title, tuple(notes.lines), command, round(time.monotonic() - started, 2))
         self.steps.append(step)
-        self._speak(f"{len(self.steps):>2}. {title}  ({step.seconds:.1f} s)")
+        self._speak(f"{len(self.steps):>2}. {title}  ({step.seconds:.1f} s)", "title")
         for line in notes.lines:
-            self._speak(f"    {line}")
-        self._speak(f"    $ {command}")
-        self._speak("")
+            self._speak(f"    {line}", "text")
+        self._speak(f"    $ {command}" + "\n", "command")
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
