@@ -70,7 +70,7 @@ def _files(folder: Path) -> Mapping[str, bytes]:
     return {
         path.name: path.read_bytes()
         for path in sorted(folder.iterdir())
-        if path.name != "linkwell-copy.json" and not path.name.endswith("_stats.json")
+        if path.name != "linkwell.copy" and not path.name.endswith("_stats.json")
     }
 
 
@@ -300,7 +300,7 @@ def test_a_full_disk_leaves_nothing_half_written(  # noqa: PLR0917 - fixtures
         patch.setattr(TarWriter, "add", full)
         with pytest.raises(StorageError, match="No space left"):
             _run(hurried, tmp_path / "copy", links, options)
-    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["linkwell-copy.json"]
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["linkwell.copy"]
     assert not list(hurried.ledger.glob(".*"))
     _run(hurried, tmp_path / "copy", links, options)
     assert _files(tmp_path / "copy") == _files(tmp_path / "whole")

@@ -159,7 +159,7 @@ class CopyMaker:
         }
 
     def describe(self, release: str | None = "v1") -> None:
-        """`linkwell-copy.json`."""
+        """`linkwell.copy`."""
         described = {
             "format": "linkwell-copy-1",
             "dataset": "birds",
@@ -168,7 +168,7 @@ class CopyMaker:
             "revision": 1,
             "created": "2026-01-01T00:00:00+00:00",
         }
-        (self.root / "linkwell-copy.json").write_text(json.dumps(described))
+        (self.root / "linkwell.copy").write_text(json.dumps(described))
 
 
 @pytest.fixture

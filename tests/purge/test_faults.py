@@ -105,7 +105,7 @@ def assert_only_the_first_shard_failed(
     assert list(receipt.statement.problems) == ["00000.tar"]
     assert why in receipt.statement.problems["00000.tar"]
     for name, old in before.items():
-        assert (after[name] == old) == (name.startswith("00000") or name == "linkwell-copy.json"), name
+        assert (after[name] == old) == (name.startswith("00000") or name == "linkwell.copy"), name
     assert after.keys() == before.keys()
 
 
@@ -194,11 +194,11 @@ def test_two_purges_at_once_are_refused(spoiled: Any, engine: Engine) -> None:
 def test_a_copy_of_another_dataset_is_refused(spoiled: Any, engine: Engine) -> None:
     """Cells of one dataset mean nothing in another."""
     root, gone, _rows = spoiled
-    text = (root / "linkwell-copy.json").read_text().replace("birds", "fishes")
-    (root / "linkwell-copy.json").write_text(text)
+    text = (root / "linkwell.copy").read_text().replace("birds", "fishes")
+    (root / "linkwell.copy").write_text(text)
     with pytest.raises(UsageError, match="fishes"):
         apply(root, gone, engine=engine)
-    (root / "linkwell-copy.json").write_text("[")
+    (root / "linkwell.copy").write_text("[")
     with pytest.raises(FormatError):
         plan(root, gone)
 

@@ -41,7 +41,7 @@ def test_every_edited_byte_of_the_copy_is_noticed(purged: Any) -> None:
             try:
                 assert path.name in verify(root, gone, receipt).edited
             except FormatError:
-                assert path.name == "linkwell-copy.json"
+                assert path.name == "linkwell.copy"
         path.write_bytes(old)
     moved = (root / "00000.tar").rename(root / "00009.tar")
     report = verify(root, gone, receipt)
@@ -87,7 +87,7 @@ def test_a_receipt_of_another_feed_is_noticed(purged: Any) -> None:
         replace(gone, sequence=0, heads=()),
         replace(gone, dataset="fishes"),
     ):
-        (root / "linkwell-copy.json").unlink(missing_ok=True)
+        (root / "linkwell.copy").unlink(missing_ok=True)
         with pytest.raises(SignatureError):
             verify(root, other, receipt)
 

@@ -26,7 +26,8 @@ from linkwell.populate.runtime import close_runtime
 from linkwell.populate.shard import ShardParams
 from linkwell.populate.withheld import withheld_tag, write_withheld
 
-COPY_FILE = "linkwell-copy.json"
+COPY_FILE = "linkwell.copy"
+"""JSON, but not named so: img2dataset takes every `*.json` of a folder for a shard's stats and reads its name as a number."""
 COPY_FORMAT = "linkwell-copy-1"
 RESIZE_MODES = ("keep_ratio", "no")
 _SHARD_DIGITS = 5
@@ -86,7 +87,7 @@ class PopulateReport:
 
 
 class CopyInfo(msgspec.Struct, frozen=True):
-    """`linkwell-copy.json`: what a folder is a copy of."""
+    """`linkwell.copy`: what a folder is a copy of."""
 
     format: str
     dataset: str

@@ -1,6 +1,6 @@
 """Applying recalls to a copy: every shard by a task of the engine, then a signed receipt.
 
-While a purge runs, `linkwell-purge.json` stands in the copy and the run's folder in its state; both are gone when the receipt
+While a purge runs, `linkwell.purge` stands in the copy and the run's folder in its state; both are gone when the receipt
 is there. A killed purge is finished by the same command.
 """
 
@@ -44,7 +44,7 @@ RECEIPTS_FOLDER = "receipts"
 
 
 class Journal(msgspec.Struct, frozen=True):
-    """`linkwell-purge.json`: that a purge was begun."""
+    """`linkwell.purge`: that a purge was begun."""
 
     format: str
     run: str

@@ -13,8 +13,8 @@ from linkwell.base.errors import FormatError, MissingError
 
 STATE_FOLDER = ".linkwell"
 """Inside a copy: the feed's trusted state, receipts, the key. Nothing in it names a sample that went."""
-COPY_FILE = "linkwell-copy.json"
-JOURNAL_FILE = "linkwell-purge.json"
+COPY_FILE = "linkwell.copy"
+JOURNAL_FILE = "linkwell.purge"
 STATS_SUFFIX = "_stats.json"
 
 _LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
@@ -23,7 +23,7 @@ _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".dvc", ".snapshots", ".sna
 
 
 class CopyFile(msgspec.Struct, frozen=True):
-    """`linkwell-copy.json`: what a copy of ours was made from. `release` is None for one made from a build."""
+    """`linkwell.copy`: what a copy of ours was made from. `release` is None for one made from a build."""
 
     format: str
     dataset: str
@@ -80,7 +80,7 @@ def open_copy(root: Path) -> Copy:
 
     Raises:
         MissingError: there is no such folder.
-        FormatError: its `linkwell-copy.json` does not read.
+        FormatError: its `linkwell.copy` does not read.
     """
     if not root.is_dir():
         raise MissingError("there is no such folder", str(root), "Name the folder that holds the copy.")
@@ -108,7 +108,7 @@ def dataset_of(root: Path) -> str | None:
 
     Raises:
         MissingError: there is no such folder.
-        FormatError: its `linkwell-copy.json` does not read.
+        FormatError: its `linkwell.copy` does not read.
     """
     if not root.is_dir():
         raise MissingError("there is no such folder", str(root), "Name the folder that holds the copy.")
