@@ -71,14 +71,16 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
 
         found = open_release(opened, release)
         links, number = list(found.parts), found.revision
-    from linkwell.cases import CaseBook
+    from linkwell.cases import CaseBook, resolve_reports
     from linkwell.recall import recalled_links
 
+    engine = open_engine(opened, workers)
+    resolve_reports(opened, links, engine)
     report = run_populate(
         opened,
         to,
         links=links,
-        engine=open_engine(opened, workers),
+        engine=engine,
         options=PopulateOptions(
             size=size,
             resize=resize,
