@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-
 from tests.e2e.archive import Site, write_warc
 
 LINKWELL = str(Path(sys.executable).with_name("linkwell"))
