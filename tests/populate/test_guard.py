@@ -175,7 +175,7 @@ def test_private_answers_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def ask() -> list[str]:
         resolver = GuardedResolver(AddressPolicy(), {})
-        return [each["host"] for each in await resolver.resolve("a.example", 80)]
+        return [each["host"] for each in await resolver.resolve("a.test", 80)]
 
     assert asyncio.run(ask()) == ["8.8.8.8"]
 
@@ -186,10 +186,10 @@ def test_a_name_that_turns_private_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
     async def ask() -> list[str]:
         resolver = GuardedResolver(AddressPolicy(), {})
-        first = [each["host"] for each in await resolver.resolve("a.example", 80)]
+        first = [each["host"] for each in await resolver.resolve("a.test", 80)]
         resolver._cache.clear()  # its time to live is over
         with pytest.raises(AddressRefused):
-            await resolver.resolve("a.example", 80)
+            await resolver.resolve("a.test", 80)
         return first
 
     assert asyncio.run(ask()) == ["8.8.8.8"]
@@ -218,7 +218,9 @@ def test_names_are_guarded_in_a_run(  # noqa: PLR0917 - fixtures
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", _answers(answer) if answer else fail)
-    links = write_links(tmp_path / "links.parquet", [server.url("/good.jpg"), server.url("/good.jpg", "b.example")])
+    links = write_links(
+        tmp_path / "links.parquet", [server.url("/good.jpg", "a.test"), server.url("/good.jpg", "b.test")]
+    )
     report = populate(hurried, tmp_path / "copy", links=[links], engine=SerialEngine(), options=PopulateOptions())
     assert report.failed == {kind: 2}
     assert not server.requests
@@ -232,3 +234,21 @@ def test_a_pin_does_not_lift_the_guard(hurried: Workspace, tmp_path: Path, serve
     assert report.failed == {"refused_address": 1}
     assert not server.requests
     assert ADDRESS.startswith("127.")
+
+
+@pytest.mark.parametrize("host", ["gone.example", "GONE.EXAMPLE.", "a.invalid", "abc.onion"])
+def test_names_that_are_never_public_are_not_asked_for(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """No resolver hears of them, and none can answer with an address of its own."""
+
+    def asked(*_arguments: object, **_options: object) -> None:
+        pytest.fail("a look-up was made")
+
+    monkeypatch.setattr(socket, "getaddrinfo", asked)
+
+    async def resolve() -> None:
+        resolver = GuardedResolver(AddressPolicy(()), {})
+        with pytest.raises(socket.gaierror):
+            await resolver.resolve(host, 80)
+        await resolver.close()
+
+    asyncio.run(resolve())

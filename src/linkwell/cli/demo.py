@@ -28,8 +28,7 @@ def demo(
 ) -> None:
     """Tell the whole story on a small web of its own: from a crawl to a purged copy, with a report to look at.
 
-    The web is drawn here and served on loopback (one host in it is missing on purpose, and its name is looked up in vain). Hash
-    lists in it are synthetic. Every step names the command that does the same. With --warc it starts from your own archive,
+    The web is drawn here and served on loopback, and hash lists in it are synthetic. Every step names the command that does the same. With --warc it starts from your own archive,
     whose image responses stand for the web, and no network is used.
 
     Example: linkwell demo

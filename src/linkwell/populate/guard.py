@@ -137,6 +137,11 @@ def parse_pins(texts: Iterable[str]) -> Pins:
     return pins
 
 
+_NEVER_PUBLIC = frozenset({"example", "invalid", "onion", "alt"})
+"""Top-level names that the public DNS never has (RFC 2606, 6761, 7686, 9476): asking would only tell a resolver, or one that
+answers everything with its own address, what is looked for. `--resolve` reaches them."""
+
+
 class GuardedResolver(AbstractResolver):
     """Resolves names to allowed addresses only, with a bounded cache and the pins of `--resolve`."""
 
@@ -188,6 +193,8 @@ class GuardedResolver(AbstractResolver):
         return await asyncio.shield(running)
 
     async def _ask(self, host: str) -> list[tuple[int, str]]:
+        if host.rstrip(".").rpartition(".")[2] in _NEVER_PUBLIC:
+            raise socket.gaierror(socket.EAI_NONAME, "a name that is never public")
         loop = asyncio.get_running_loop()
         answers = await loop.run_in_executor(
             self._threads, lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
