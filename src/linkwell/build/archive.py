@@ -85,10 +85,11 @@ class Archive:
         self._search_from = None
         try:
             for record in ArchiveIterator(file, READ_TYPES, parse_http=False):
+                if without_length:
+                    self._counts["broken_no_length"] += 1
                 found, position = True, record.stream_pos
                 without_length = not record.content_length and "Content-Length" not in record.headers
                 if without_length:
-                    self._counts["broken_no_length"] += 1
                     continue
                 yield record
                 if self._search_from is not None:
@@ -96,17 +97,27 @@ class Archive:
         except OSError as error:
             if error.errno is not None:
                 raise
-            if not found and start == 0:
-                self._counts["broken_not_an_archive"] += 1
-            elif found and not without_length:
+            if found or start == 0:
                 # Where nothing was found since the last damage, it is that damage still.
-                self._counts["broken_gzip" if self._gzipped else "broken_record"] += 1
+                self._counts[self._damage(found=found, without_length=without_length)] += 1
             return _find_record(file, position + 1, gzipped=self._gzipped)
+        self._count_end(file, position, start, found=found, without_length=without_length)
+        return None
+
+    def _count_end(self, file: BinaryIO, position: int, start: int, *, found: bool, without_length: bool) -> None:
         if not found and start == 0:
             self._counts["broken_not_an_archive"] += 1
         elif not (_ends_whole_gzip(file, position) if self._gzipped else _ends_whole_plain(file, position)):
             self._counts["truncated_files"] += 1
-        return None
+        elif without_length:
+            self._counts["broken_no_length"] += 1
+
+    def _damage(self, *, found: bool, without_length: bool) -> str:
+        if not found:
+            return "broken_not_an_archive"
+        if without_length:
+            return "broken_no_length"
+        return "broken_gzip" if self._gzipped else "broken_record"
 
 
 def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:

@@ -76,7 +76,12 @@ class LinkCollector:
             if len(text) > max_text:
                 text = text[:max_text].rstrip()
                 counts["texts_cut"] += 1
-            if src[: src.find("/", 8)] in good_origins and src.isprintable() and src[-1] != " " and len(src) <= max_url:
+            if (
+                src[: src.find("/", 8) + 1] in good_origins
+                and src.isprintable()
+                and src[-1] != " "
+                and len(src) <= max_url
+            ):
                 url = src
             else:
                 url, reason = resolver.resolve(src)

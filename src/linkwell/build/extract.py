@@ -13,7 +13,7 @@ from fastwarc.warc import WarcRecord, WarcRecordType
 
 from linkwell.base.errors import UnavailableError
 from linkwell.base.schema import LINK_SCHEMA
-from linkwell.base.shards import ParquetWriter
+from linkwell.base.shards import ParquetWriter, storage_error
 from linkwell.build.archive import MAX_RECORD_BYTES, Archive
 from linkwell.build.columns import BATCH_ROWS, LinkCollector
 from linkwell.build.html import read_html_page
@@ -51,7 +51,12 @@ class ExtractParams(msgspec.Struct, frozen=True):
 
 
 def extract(context: TaskContext) -> None:
-    """Write the links of one WAT or WARC file to `links.parquet`, in the order of the file."""
+    """Write the links of one WAT or WARC file to `links.parquet`, in the order of the file.
+
+    Raises:
+        UnavailableError: the source cannot be read to its end.
+        StorageError: the shard cannot be written.
+    """
     params = context.params(ExtractParams)
     settings = params.settings
     collector = LinkCollector(
@@ -60,16 +65,18 @@ def extract(context: TaskContext) -> None:
         max_url_characters=settings.max_url_characters,
         detector=LanguageDetector() if settings.language else None,
     )
-    with (
-        fewer_collections(),
-        ParquetWriter(context.output("links.parquet"), LINK_SCHEMA, row_group_rows=ROW_GROUP_ROWS) as writer,
-    ):
-        for page in read_pages(params.source, context.counts, collector, settings.crawl):
-            collector.add(page)
-            if collector.row_count >= BATCH_ROWS:
+    output = context.output("links.parquet")
+    try:
+        with fewer_collections(), ParquetWriter(output, LINK_SCHEMA, row_group_rows=ROW_GROUP_ROWS) as writer:
+            for page in read_pages(params.source, context.counts, collector, settings.crawl):
+                collector.add(page)
+                if collector.row_count >= BATCH_ROWS:
+                    writer.write(collector.take_table())
+            if collector.row_count:
                 writer.write(collector.take_table())
-        if collector.row_count:
-            writer.write(collector.take_table())
+    except OSError as error:
+        # Reading has errors of its own: this is the shard that cannot be written.
+        raise storage_error(error, output) from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import can_ada
 
 _HTTP = ("http://", "https://")
 # Only named hosts: a last label of digits makes an address, whose numbers can be wrong.
-_NAMED_ORIGIN = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?")
+_NAMED_ORIGIN = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?/")
 _AROUND = "".join(map(chr, range(0x21)))
 _INSIDE = str.maketrans("", "", "\t\r\n")
 _MAX_ORIGINS = 100_000
@@ -28,7 +28,7 @@ def clean(url: str) -> str:
 class Resolver:
     """Resolves the srcs of page after page.
 
-    `good_origins` are beginnings, `https://host` before the next `/`, of URLs that parsed: as nothing after the host can fail to, a
+    `good_origins` are beginnings, `https://host/`, of URLs that parsed: as nothing after the host can fail to, a
     printable src of at most `max_url_characters` that begins so and does not end in a space is a link as it stands.
     """
 
@@ -78,7 +78,7 @@ class Resolver:
         if not can_ada.can_parse(src):
             return "", "bad_url"
         if len(self.good_origins) < _MAX_ORIGINS:
-            origin = src[: src.find("/", 8)]
+            origin = src[: src.find("/", 8) + 1]
             if _NAMED_ORIGIN.fullmatch(origin):
                 self.good_origins.add(origin)
         return src, None
