@@ -20,7 +20,7 @@ def add_recall_commands(app: typer.Typer) -> None:
 def create(who: WhoOption, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Put upheld takedowns into recall batches, and reissue every release without them.
 
-    Entries that must not be pointed at leave with their whole cell, padded with cells drawn from public randomness and
+    Entries that must not be pointed at leave with their whole cell, padded with cells that nobody can tell from them, and
     without a reason; opt-outs, licence and dead links leave one by one, with the reason. Nothing is published yet.
 
     Example: linkwell recall create --as ada

@@ -3,11 +3,13 @@
 `batch.json` describes it and chains it to the one before; `cells.parquet` holds the cells; `links.parquet` holds the link ids
 of every row of those cells, for copies that carry no cell, or, in an open batch, the links themselves with a reason.
 
-Everything here is a function of public things and of the set of hit cells: two truths that hit the same cells give the same
-bytes (safety.md 3.5). No reason, no count of hits and no time finer than a day stands in a covered batch.
+Everything here is a function of public things, of one secret of the workspace (what pads a batch) and of the set of hit cells:
+two truths that hit the same cells give the same bytes (safety.md 3.5). No reason, no count of hits and no time finer than a day
+stands in a covered batch.
 """
 
 import hashlib
+import hmac
 import io
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -31,7 +33,7 @@ CELLS_SCHEMA = pa.schema([pa.field("cell", pa.uint32(), nullable=False)])
 LINKS_SCHEMA = pa.schema([pa.field("link_id", pa.binary(LINK_ID_BYTES), nullable=False)])
 OPEN_LINKS_SCHEMA = LINKS_SCHEMA.append(pa.field("reason", pa.string(), nullable=False))
 
-_DRAW = b"linkwell:padding:1\0"
+_DRAW = b"linkwell:padding:2\0"
 
 
 class FileFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,15 +115,14 @@ def cover(
     cells_per_batch: int,
     seed: bytes,
 ) -> list[int]:
-    """The cells of a covered batch: the hit ones, with thin ones' neighbours, padded with cells drawn by `seed`.
+    """The cells of a covered batch: the hit ones, with thin ones' neighbours, padded with groups drawn by `seed`.
 
     Args:
         hit_cells: cells that hold an entry to be taken down; all in `cell_rows`.
         cell_rows: rows of every cell that is still in a release.
         min_rows: see `merged_groups`.
         cells_per_batch: the count is padded to a multiple of this, as far as there are cells.
-        seed: public randomness: hash of the release's manifest, dataset, sequence. The order it draws in does not depend on
-            the hits.
+        seed: secret randomness, see `padding_seed`. The order it draws in does not depend on the hits.
 
     Returns:
         sorted cells; empty for no hits.
@@ -130,18 +131,21 @@ def cover(
         return []
     groups = merged_groups(cell_rows, min_rows)
     chosen = {cell for hit in hit_cells for cell in groups[hit]}
-    drawn = sorted(cell_rows, key=lambda cell: hashlib.sha256(_DRAW + seed + cell.to_bytes(4, "big")).digest())
-    for cell in drawn:
-        if len(chosen) % cells_per_batch == 0:
-            break
-        if cell not in chosen and len(groups[cell]) == 1:
-            chosen.add(cell)
+    missing = -len(chosen) % cells_per_batch
+    for cell in sorted(cell_rows, key=lambda cell: hmac.digest(seed, cell.to_bytes(4, "big"), "sha256")):
+        # A group of thin cells pads like any other: if only single cells did, a group in a batch would be a hit.
+        if cell not in chosen and len(groups[cell]) <= missing:
+            chosen.update(groups[cell])
+            missing -= len(groups[cell])
     return sorted(chosen)
 
 
-def padding_seed(manifest_sha256: str, dataset: str, sequence: int) -> bytes:
-    """The public randomness of a batch."""
-    return hashlib.sha256(f"{manifest_sha256}\0{dataset}\0{sequence}".encode()).digest()
+def padding_seed(master_key: bytes, manifest_sha256: str, dataset: str, sequence: int) -> bytes:
+    """The secret randomness of a batch, the same whenever the batch is made again.
+
+    It must be secret: whoever can draw again knows which cells of a batch are padding, and so which ones are not.
+    """
+    return hmac.digest(master_key, _DRAW + f"{manifest_sha256}\0{dataset}\0{sequence}".encode(), "sha256")
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

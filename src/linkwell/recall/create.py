@@ -188,7 +188,7 @@ def _create_covered(
         cell_rows,
         min_rows=newest.manifest.cell_min_rows,
         cells_per_batch=per_batch,
-        seed=padding_seed(manifest_sha256, workspace.settings.dataset, sequence),
+        seed=padding_seed(workspace.master_key(), manifest_sha256, workspace.settings.dataset, sequence),
     )
     ids = _links_of(standing.releases, cells)
     links = pa.table({"link_id": binary_array(ids, LINK_ID_BYTES)}, schema=LINKS_SCHEMA)
