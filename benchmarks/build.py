@@ -2,7 +2,8 @@
 
 Linkwell's side is the whole task of one archive, from the file to a committed parquet shard; with language identification and
 without. cc2dataset's side is its generator of tuples, exhausted: it writes no file and knows no languages, licences or opt-outs.
-Input: the WATs of ../shared/data/wat, joined and repeated to at least --megabytes of raw data; `--input` takes others, such as
+Input: the WATs of ../shared/data/wat, joined, and the file read as often as makes --megabytes of raw data, each time anew (what is
+remembered within a file, such as the language of a text, is forgotten between); `--input` takes others, such as
 one WAT of Common Crawl. CPU seconds are the process's own, after imports; ratios are of pairs that ran one after the other.
 
     .venv/bin/python benchmarks/build.py [--pairs 3] [--input FILE.wat.gz …] [--peer .peers/cc2dataset/bin/python]
@@ -30,13 +31,15 @@ from pathlib import Path
 from linkwell.build.extract import ExtractParams, ExtractSettings, extract
 from linkwell.engine import local_input, task
 from linkwell.engine.task import execute
-source, folder, language = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "language"
+source, folder, times, language = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "language"
 settings = ExtractSettings(None, 2000, 2000, language)
-one = task("extract", 0, "linkwell.build.extract:extract", ExtractParams(source, settings), (local_input(Path(source)),))
+rows = 0
 started = time.process_time()
-mark = execute(one, folder)
+for number in range(times):
+    params, inputs = ExtractParams(source, settings), (local_input(Path(source)),)
+    rows += execute(task("extract", number, "linkwell.build.extract:extract", params, inputs), folder).counts["links"]
 seconds = time.process_time() - started
-print(json.dumps({"seconds": seconds, "rows": mark.counts["links"], "kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+print(json.dumps({"seconds": seconds, "rows": rows, "kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """
 
 PEER = """
@@ -45,7 +48,7 @@ from loguru import logger
 logger.remove()
 from cc2dataset.main import process_wat
 started = time.process_time()
-rows = sum(1 for _ in process_wat(sys.argv[1], "image"))
+rows = sum(1 for _ in range(int(sys.argv[2])) for _ in process_wat(sys.argv[1], "image"))
 seconds = time.process_time() - started
 print(json.dumps({"seconds": seconds, "rows": rows, "kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """
@@ -57,21 +60,21 @@ print(json.dumps({name: version(name) for name in sys.argv[1:]}))
 """
 
 
-def joined(inputs: list[Path], megabytes: int, target: Path) -> int:
-    """Join gzipped WATs, repeated until they hold that much; returns the raw bytes."""
+def joined(inputs: list[Path], target: Path) -> int:
+    """Join gzipped WATs; returns the raw bytes."""
     packed = [path.read_bytes() for path in inputs]
-    raw = sum(len(gzip.decompress(each)) for each in packed)
-    times = -(-megabytes * 1_000_000 // raw)
-    with target.open("wb") as file:
-        for _ in range(times):
-            file.writelines(packed)
-    return raw * times
+    target.write_bytes(b"".join(packed))
+    return sum(len(gzip.decompress(each)) for each in packed)
 
 
 def run(python: Path, code: str, *arguments: str) -> dict[str, float]:
     """Run one side in a fresh process; returns what it prints."""
     done = subprocess.run(
-        [str(python), "-c", code, *arguments], check=True, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""}
+        [str(python), "-c", code, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": ""},
     )
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -95,15 +98,17 @@ def main() -> None:
     print("peer:", run(given.peer, VERSIONS, "cc2dataset", "fastwarc", "pysimdjson", "pyspark"))
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "bench.warc.wat.gz"
-        raw = joined(inputs, given.megabytes, source)
-        print(f"input: {', '.join(path.name for path in inputs)}; {raw / 1e6:.0f} MB raw, {source.stat().st_size / 1e6:.0f} MB gz")
+        once = joined(inputs, source)
+        times = -(-given.megabytes * 1_000_000 // once)
+        raw = once * times
+        print(f"input: {', '.join(path.name for path in inputs)}: {once / 1e6:.0f} MB raw, {times} times")
         for mode in ("plain", "language"):
             pairs = []
             for number in range(given.pairs):
                 folder = Path(scratch) / f"{mode}-{number}"
                 folder.mkdir()
-                ours = run(Path(sys.executable), OURS, str(source), str(folder), mode)
-                peer = run(given.peer, PEER, str(source))
+                ours = run(Path(sys.executable), OURS, str(source), str(folder), str(times), mode)
+                peer = run(given.peer, PEER, str(source), str(times))
                 pairs.append((ours, peer))
             report(mode, raw, pairs)
 
@@ -119,8 +124,8 @@ def report(mode: str, raw: int, pairs: list[tuple[dict[str, float], dict[str, fl
             f"{peak / 1024:6.0f} MB peak  ({rows:.0f} rows, {seconds:.2f} s)"
         )
     megabytes = [peer["seconds"] / ours["seconds"] for ours, peer in pairs]
-    rows = [ratio * ours["rows"] / peer["rows"] for ratio, (ours, peer) in zip(megabytes, pairs, strict=True)]
-    print(f"  ratio       {statistics.median(megabytes):7.2f} x MB          {statistics.median(rows):7.2f} x rows")
+    row_ratios = [ratio * ours["rows"] / peer["rows"] for ratio, (ours, peer) in zip(megabytes, pairs, strict=True)]
+    print(f"  ratio       {statistics.median(megabytes):7.2f} x MB          {statistics.median(row_ratios):7.2f} x rows")
     print(f"  each pair   {', '.join(f'{ratio:.2f}' for ratio in megabytes)} x MB")
 
 

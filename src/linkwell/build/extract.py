@@ -28,7 +28,7 @@ ROW_GROUP_ROWS = 20_000
 UNKNOWN_CRAWL = "unknown"
 _CRAWL_NAME = re.compile(r"(CC-MAIN-\d{4}-\d{2}|CC-NEWS)(?!\d)")
 _IS_PART_OF = re.compile(rb"(?:isPartOf:[ \t]*|\"isPartOf\":\")([A-Za-z0-9._-]{1,100})")
-_MAX_INFO_BYTES = 100_000
+_MAX_INFO_BYTES = 8_000
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 _INFO = b'"WARC-Info-Metadata"'
 _NEXT_RECORD = b"\nWARC/1."
@@ -117,7 +117,7 @@ def _read_pages(source: str, counts: Counter[str], collector: LinkCollector, cra
         try:
             if record.record_type == WarcRecordType.metadata:
                 body = _read_metadata(record, archive, counts)
-                if named is None and _INFO in body[:_MAX_INFO_BYTES]:
+                if named is None and len(body) <= _MAX_INFO_BYTES and _INFO in body:
                     named = _crawl_of_info(body)
                     collector.crawl = named or UNKNOWN_CRAWL
                 page = _read_wat_page(body, record, archive, counts) if body else None
