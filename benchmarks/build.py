@@ -125,7 +125,9 @@ def report(mode: str, raw: int, pairs: list[tuple[dict[str, float], dict[str, fl
         )
     megabytes = [peer["seconds"] / ours["seconds"] for ours, peer in pairs]
     row_ratios = [ratio * ours["rows"] / peer["rows"] for ratio, (ours, peer) in zip(megabytes, pairs, strict=True)]
-    print(f"  ratio       {statistics.median(megabytes):7.2f} x MB          {statistics.median(row_ratios):7.2f} x rows")
+    print(
+        f"  ratio       {statistics.median(megabytes):7.2f} x MB          {statistics.median(row_ratios):7.2f} x rows"
+    )
     print(f"  each pair   {', '.join(f'{ratio:.2f}' for ratio in megabytes)} x MB")
 
 
