@@ -30,7 +30,7 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: P
     assert final.read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES])
 def test_a_full_or_closed_disk_is_a_storage_error_that_names_the_file(tmp_path: Path, code: int) -> None:
     """The system's error becomes ours, with the path and advice."""
     final = tmp_path / "a"

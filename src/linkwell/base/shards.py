@@ -23,6 +23,7 @@ TEMPORARY_SUFFIX = ".tmp"
 _ADVICE = {
     errno.ENOSPC: "Free some space and give the same command again; what is finished is kept.",
     errno.EDQUOT: "The quota is used up: free some space and give the same command again.",
+    errno.EFBIG: "The file is larger than is allowed here: raise the limit (ulimit -f), or write to another file system.",
     errno.EROFS: "The file system is read-only: choose another folder.",
     errno.EACCES: "Check the permissions of the folder.",
     errno.EPERM: "Check the permissions of the folder.",
