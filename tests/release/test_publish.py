@@ -198,7 +198,8 @@ def test_rows_tied_to_a_suspect_leave_the_first_release_with_it(
     set_build(urls)
     CaseBook.open(workspace).report([urls[4]], kind="illegal", who="ada")
     release = make(workspace, "v1", engine)
-    assert release.manifest.reconciliation.removed == {"not_released": 2}
+    assert not {urls[4], urls[-1]} & set(rows_of(release))
+    assert release.manifest.reconciliation.removed["not_released"] >= 10
 
 
 def test_the_commands_speak_json_and_exit_codes(workspace: Workspace, v1: Path) -> None:

@@ -129,3 +129,46 @@ def test_what_is_taken_out_leaves_no_id_behind(workspace: Workspace, engine: Eng
             for needle in (url.encode(), link_id(url), key, link_id(url).hex().encode()):
                 assert needle not in data, path
     assert not set(rows_of(open_release(workspace, "v1"))) & set(gone)
+
+
+def test_the_first_release_shows_no_exact_removal_to_who_builds_the_same_links(
+    workspace: Workspace, engine: Engine, set_build: SetBuild
+) -> None:
+    """A build can be made again from the public crawl; what it has and the first release lacks is whole cells, never an entry."""
+    urls = some_urls(80)
+    set_build(urls)
+    CaseBook.open(workspace).report([urls[9]], kind="illegal", who="ada")
+    release = make(workspace, "v1", engine)
+    missing = set(urls) - set(rows_of(release))
+    assert urls[9] in missing
+    assert 10 <= len(missing) < len(urls)
+    assert release.manifest.reconciliation.removed == {"not_released": len(missing)}
+
+
+def test_two_truths_in_one_cell_give_the_same_first_release(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which row of a cell is suspected shows in no byte of the parts of a first release; a rejected case brings the cell whole."""
+    urls = some_urls(80)
+    seen = []
+    whole: set[str] = set()
+    for row in (0, 1):
+        made = Workspace.create(tmp_path / f"f{row}", "birds", SETTINGS)
+        make_keys(made)
+        init_feed(made)
+        path = made.builds / "links.parquet"
+        pq.write_table(link_table(urls), path)
+        monkeypatch.setattr(
+            "linkwell.release.create.current_build", lambda _w, path=path: SimpleNamespace(links=[path])
+        )
+        book = CaseBook.open(made)
+        book.report([sorted(whole)[1] if whole else urls[9]], kind="illegal", who="ada")
+        release = make(made, "v1", engine)
+        whole = set(urls) - set(rows_of(release))
+        seen.append((release.manifest.parts, release.manifest.reconciliation, frozenset(whole)))
+        book.propose(1, "reject", "ada")
+        book.approve(1, "ben")
+        again = rows_of(make(made, "v2", engine))
+        assert set(again) == set(urls)
+        assert len({again[url] for url in whole}) == 1
+    assert seen[0] == seen[1]

@@ -49,7 +49,7 @@ def create(
 ) -> None:
     """Make a release of the current build: cut into cells, without what was taken down, signed. It is not public yet.
 
-    Entries in quarantine are left out; once there is an earlier release, with their whole cell. Exit code 1: made, with a warning.
+    Entries in quarantine are left out with their whole cell, so that nothing points at them. Exit code 1: made, with a warning.
 
     Example: linkwell release create v1 --as ada
     """

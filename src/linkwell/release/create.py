@@ -36,7 +36,7 @@ from linkwell.release.members import member_words
 from linkwell.release.partition import PARTITION_SCHEMA, Partition
 from linkwell.release.profile import HOST_PROFILE, Int64s, KeyTables, ProfileParams, key_tables
 from linkwell.release.reconcile import reconcile
-from linkwell.release.selection import KEEP, Candidates, removed_counts, select
+from linkwell.release.selection import KEEP, Candidates, leave_out_cells, removed_counts, select
 from linkwell.release.store import (
     MANIFEST_NAME,
     ReleaseInfo,
@@ -75,6 +75,8 @@ class Decisions:
 class _Assignment:
     cells: Int64s
     """Cell of every row of the build, -1 where it is left out."""
+    on_record: Int64s
+    """The same, with the new cells that are left out whole."""
     removed: dict[str, int]
     new_cells: int
     new_rows: Int64s
@@ -243,7 +245,10 @@ def _assign(tables: KeyTables, workspace: Workspace, partition: Partition, decis
     new_cells = cut(groups, min_rows)
     result = np.where(verdict == KEEP, inherited, -1)
     result[new_rows] = partition.next_cell + new_cells
-    return _Assignment(result, removed_counts(verdict), int(new_cells[-1]) + 1 if len(new_cells) else 0, new_rows)
+    on_record = result.copy()
+    result[new_rows[leave_out_cells(verdict, candidates, new_rows, new_cells)]] = -1
+    count = int(new_cells[-1]) + 1 if len(new_cells) else 0
+    return _Assignment(result, on_record, removed_counts(verdict), count, new_rows)
 
 
 def _contents(workspace: Workspace) -> Iterator[pa.Table]:
@@ -258,7 +263,7 @@ def _new_links(tables: KeyTables, assignment: _Assignment) -> Iterator[pa.Table]
         rows = table["row"].to_numpy()
         here = is_new[rows]
         kept = table.filter(pa.array(here)).drop_columns(["row"])
-        cell = pa.array(assignment.cells[rows[here]].astype(np.uint32), pa.uint32())
+        cell = pa.array(assignment.on_record[rows[here]].astype(np.uint32), pa.uint32())
         yield kept.append_column("cell", pa.chunked_array([cell])).cast(PARTITION_SCHEMA)
 
 

@@ -12,7 +12,7 @@ from linkwell.base.errors import ReconciliationError
 
 REMOVED_CLASSES: Mapping[str, str] = {
     "recalled_cells": "rows of cells that were recalled; they never come back",
-    "not_released": "rows that are not released, and rows that leave with them so that nothing stands out",
+    "not_released": "rows of cells that are not released",
     "opt_out": "links whose owner opted out",
     "licence": "links taken out for their licence",
     "dead": "links that are dead",

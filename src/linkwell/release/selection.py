@@ -1,8 +1,8 @@
 """Which rows of a build are released, and under which public class the others are left out. Values in, values out.
 
-No exact removal of a covered entry may show to anyone who holds an earlier release. So the first release of a dataset simply
-leaves suspected entries out, with the rows tied to them (nobody holds an older list); once there is an earlier release, their whole
-cell is left out. A link that never had a cell is left out alone: no list has it.
+No exact removal of a covered entry may show: neither to anyone who holds an earlier release, nor to anyone who builds the same
+links from the same public crawl. So a suspected entry leaves with its whole cell, from the first release on: new links get their cells
+first, suspected or not, and what is not released is cells. The cell stays on record; should the suspicion fall, it comes whole.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,8 @@ class Candidates:
 def select(candidates: Candidates, min_rows: int) -> npt.NDArray[np.int8]:
     """For each row `KEEP`, or the place in `CLASSES` of the class it is left out under.
 
-    Whole cells come first, so that a row of a cell that goes does not show its own reason.
+    Whole cells come first, so that a row of a cell that goes does not show its own reason. A suspected new link is kept here: it
+    gets a cell, and then `leave_out_cells` takes that cell out.
     """
     verdict = np.full(candidates.rows, KEEP, np.int8)
     cells = candidates.inherited_cells
@@ -51,9 +52,7 @@ def select(candidates: Candidates, min_rows: int) -> npt.NDArray[np.int8]:
     held = np.zeros(candidates.rows, bool)
     held[candidates.held_rows] = True
     left_out_cells = np.unique(cells[held & is_old])
-    in_held_group = _in_groups_of(candidates, held)
     _leave_out(verdict, np.isin(cells, left_out_cells) & is_old, "not_released")
-    _leave_out(verdict, (held | in_held_group) & ~is_old, "not_released")
     for name, rows in candidates.open_rows.items():
         exact = np.zeros(candidates.rows, bool)
         exact[rows] = True
@@ -66,6 +65,17 @@ def select(candidates: Candidates, min_rows: int) -> npt.NDArray[np.int8]:
     return verdict
 
 
+def leave_out_cells(
+    verdict: npt.NDArray[np.int8], candidates: Candidates, new_rows: Int64s, new_cells: Int64s
+) -> npt.NDArray[np.bool_]:
+    """Mark the rows of new cells that hold a suspected entry as not released; returns which of `new_rows` they are."""
+    held = np.zeros(candidates.rows, bool)
+    held[candidates.held_rows] = True
+    gone: npt.NDArray[np.bool_] = np.isin(new_cells, np.unique(new_cells[held[new_rows]]))
+    verdict[new_rows[gone]] = CLASSES.index("not_released")
+    return gone
+
+
 def removed_counts(verdict: npt.NDArray[np.int8]) -> dict[str, int]:
     """How many rows are left out under each class."""
     counts = np.bincount(verdict[verdict != KEEP], minlength=len(CLASSES))
@@ -74,15 +84,6 @@ def removed_counts(verdict: npt.NDArray[np.int8]) -> dict[str, int]:
 
 def _leave_out(verdict: npt.NDArray[np.int8], rows: npt.NDArray[np.bool_], name: str) -> None:
     verdict[rows & (verdict == KEEP)] = CLASSES.index(name)
-
-
-def _in_groups_of(candidates: Candidates, marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Rows tied to a marked row."""
-    found = np.zeros(candidates.rows, bool)
-    here = candidates.tied_rows < candidates.rows
-    rows, leaders = candidates.tied_rows[here], candidates.leaders[here]
-    found[rows[np.isin(leaders, leaders[marked[rows]])]] = True
-    return found
 
 
 def _tied_to_old(candidates: Candidates) -> npt.NDArray[np.bool_]:
