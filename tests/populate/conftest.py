@@ -66,6 +66,7 @@ def write_links(path: Path, urls: Sequence[str], **columns: Sequence[object]) ->
             "url": url,
             "text": f"caption {number}",
             "language": "en",
+            "text_source": "alt",
             "page_url": "http://page.example/",
             "train_ai": "unknown",
             "tdm": "unknown",

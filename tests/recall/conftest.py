@@ -30,6 +30,7 @@ def link_table(urls: Sequence[str]) -> pa.Table:
     """Links of the simplest kind."""
     row = {
         "language": "en",
+        "text_source": "alt",
         "train_ai": "unknown",
         "tdm": "unknown",
         "search": "unknown",

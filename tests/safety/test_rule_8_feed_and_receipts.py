@@ -26,6 +26,7 @@ SETTINGS = 'dataset = "birds"\n[release]\ncell_min_rows = 10\ncells_per_shard = 
 URLS = [f"http://host{n % 5}.example/{n:05d}-canary.jpg" for n in range(120)]
 ROW = {
     "language": "en",
+    "text_source": "alt",
     "train_ai": "unknown",
     "tdm": "unknown",
     "search": "unknown",

@@ -20,13 +20,17 @@ LINK_SCHEMA: pa.Schema = pa.schema(
     [
         _field("link_id", pa.binary(16), "first 16 bytes of a domain-separated SHA-256 of the URL as stored"),
         _field("url", pa.string(), "absolute http(s) URL as found, resolved against the page"),
-        _field("text", pa.string(), "alt text, white space folded, entities decoded"),
+        _field("text", pa.string(), "the caption, white space folded, entities decoded"),
+        _field(
+            "text_source", pa.string(), "where the caption stood: alt, title, figcaption, json-ld and so on; or import"
+        ),
         _field("width", pa.int32(), "pixels of the original image once fetched; else as declared", nullable=True),
         _field("height", pa.int32(), "pixels of the original image once fetched; else as declared", nullable=True),
         _field("language", pa.string(), "ISO 639-1 of text, or und when the detector is not sure"),
         _field("page_url", pa.string(), "the page it was found on: the credit"),
         _field("license", pa.string(), "licence URL stated for the image, else for the page", nullable=True),
         _field("license_scope", pa.string(), "where the licence was stated: image or page", nullable=True),
+        _field("credit", pa.string(), "who is to be named, as stated for the image", nullable=True),
         _field("train_ai", _verdict, "verdict for training AI"),
         _field("tdm", _verdict, "verdict for text and data mining"),
         _field("search", _verdict, "verdict for search"),

@@ -146,12 +146,16 @@ class LinkCollector:
             "link_id": link_ids(self._urls),
             "url": pa.array(self._urls, text),
             "text": pa.array(self._texts, text),
+            "text_source": pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), pa.array(["alt"])).cast(
+                text
+            ),
             "width": _sparse(self._widths, rows),
             "height": _sparse(self._heights, rows),
             "language": pa.array(languages, text),
             "page_url": spread([page.url for page in self._pages], text),
             "license": spread(self._licences, text),
             "license_scope": spread(["page" if licence else None for licence in self._licences], text),
+            "credit": pa.nulls(rows, text),
             **{use: verdict(use) for use in USES},
             "crawl": spread(self._crawls, text),
             "warc": spread([page.warc for page in self._pages], text),
