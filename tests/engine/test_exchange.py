@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linkwell.base.errors import DamagedFileError
+from linkwell.base.errors import DamagedFileError, FormatError
 from linkwell.base.ids import link_ids
 from linkwell.base.shards import ParquetWriter, read_tables
 from linkwell.engine import LocalEngine, SerialEngine, deduplicate
@@ -68,6 +68,51 @@ def test_one_row_of_every_key_survives_by_the_stated_rule(
     places = [p for t in read_tables(result.outputs("links.parquet")) for p in t["place"].to_pylist()]
     assert places == _expected(shards)
     assert result.counts()["duplicates"] == sum(map(len, shards)) - len(places)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_SHARDS, st.integers(0, 3), st.sampled_from([(1, 2), (3, 500_000), (1000, 2)]))
+def test_earlier_shards_take_part_and_stay_as_they_are(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    shards: list[list[tuple[int, int]]],
+    against: int,
+    sizes: tuple[int, int],
+) -> None:
+    """A row whose key an earlier shard has survives with a higher rank only; what is lost to which is counted."""
+    against = min(against, len(shards))
+    monkeypatch.setattr("linkwell.engine.exchange._SCATTER_ROWS", sizes[1])
+    folder = tmp_path_factory.mktemp("against")
+    paths = _write(folder, shards)
+    before = [path.read_bytes() for path in paths[:against]]
+    result = deduplicate(
+        paths[against:],
+        folder / "out",
+        SerialEngine(),
+        rank="tests.engine.test_exchange:rank",
+        rank_columns=("rank",),
+        bucket_rows=sizes[0],
+        against=paths[:against],
+    )
+    survivors = [place for place in _expected(shards) if int(place.split("-")[0]) >= against]
+    assert [p for t in read_tables(result.outputs("links.parquet")) for p in t["place"].to_pylist()] == survivors
+    assert [path.read_bytes() for path in paths[:against]] == before
+    new = [
+        (n, f"{index}-{i}") for index, rows in enumerate(shards) for i, (n, _) in enumerate(rows) if index >= against
+    ]
+    winners = {shards[int(s)][int(i)][0]: int(s) for s, i in (place.split("-") for place in _expected(shards))}
+    assert result.counts()["known"] == sum(winners[n] < against for n, _ in new)
+    assert result.counts()["known"] + result.counts()["duplicates"] + len(survivors) == len(new)
+
+
+def test_an_earlier_file_without_ids_is_refused(tmp_path: Path) -> None:
+    """Nothing is compared with a file that cannot be compared with."""
+    paths = _write(tmp_path, [[(1, 0)], [(2, 0)]])
+    table = pa.table({"url": ["http://example.com/1"]})
+    with ParquetWriter(paths[0], table.schema) as writer:
+        writer.write(table)
+    with pytest.raises(FormatError, match="link_id"):
+        deduplicate(paths[1:], tmp_path / "out", SerialEngine(), against=paths[:1])
 
 
 def test_the_pool_gives_the_same_bytes_as_one_process(tmp_path: Path) -> None:

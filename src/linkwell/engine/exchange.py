@@ -3,9 +3,12 @@
 *scatter* reads the key and rank of every row of one shard and deals them into buckets by the key's first bytes; *reduce* reads
 one bucket of every shard and decides which rows lose; *apply* rewrites one shard without its losers. Only keys move, and memory
 is set by the number of buckets. Of the rows with one key the one with the highest rank survives, and among equals the first in
-the order of shards and rows: a rule that does not depend on how the work was divided.
+the order of shards and rows: a rule that does not depend on how the work was divided. Shards that the new ones are compared
+`against` come before them in that order, are read for their keys only and are never rewritten.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -13,13 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from linkwell.base.errors import DamagedFileError
+from linkwell.base.errors import DamagedFileError, FormatError
 from linkwell.base.shards import ParquetWriter, open_parquet, read_tables
 from linkwell.engine.stage import Engine, StageResult, run_stage
 from linkwell.engine.task import TaskContext, local_input, resolve_rank, task
 
 _SCATTERED = pa.schema([("key", pa.binary(16)), ("rank", pa.int8()), ("row", pa.int64())])  # type: ignore[arg-type] # the stub of pa.binary says object
-_LOSERS = pa.schema([("row", pa.int64())])
+_LOSERS = pa.schema([("row", pa.int64()), ("known", pa.bool_())])  # type: ignore[arg-type] # the stub of pa.bool_ says object
+_SCATTER_ROWS = 500_000
+"""Dealt into buckets at a time: with it the memory of a scatter does not grow with the shard."""
 
 
 class ScatterParams(msgspec.Struct, frozen=True):
@@ -33,10 +38,12 @@ class ScatterParams(msgspec.Struct, frozen=True):
 
 
 class ReduceParams(msgspec.Struct, frozen=True):
-    """Parameters of `reduce`: the scattered file of every shard, in the order of the shards."""
+    """Parameters of `reduce`: the scattered file of every shard, in the order of the shards; the first `against` are read only."""
 
     scattered: tuple[str, ...]
     bucket: int
+    buckets: int
+    against: int
 
 
 class ApplyParams(msgspec.Struct, frozen=True):
@@ -56,8 +63,12 @@ def deduplicate(
     rank: str | None = None,
     rank_columns: tuple[str, ...] = (),
     bucket_rows: int = 2_000_000,
+    against: Sequence[Path] = (),
 ) -> StageResult:
     """Keep one row of every key over all shards; the result's outputs `links.parquet` are the shards without the others.
+
+    The result counts `rows` that are kept, `duplicates` that lost to a row of the shards, and `known` ones that lost to a row of
+    `against`. By the one rule, a row survives one of `against` only with a higher rank.
 
     Args:
         shards: parquet files with the key column, a `fixed_size_binary(16)`.
@@ -67,24 +78,36 @@ def deduplicate(
         rank: `module:function` from a table of `rank_columns` to an int8 array; the highest survives. None: the first row.
         rank_columns: what that function reads.
         bucket_rows: rows a bucket may hold on average; memory is about 60 bytes each.
+        against: parquet files with the key column whose rows the shards are compared with; one without the rank's columns ranks 0.
 
     Raises:
         DamagedFileError: a shard does not read.
+        FormatError: a file of `against` has no key column of that kind.
     """
     rows = 0
-    for shard in shards:
+    ranked: dict[Path, bool] = {}
+    every = [*against, *shards]
+    for shard in every:
         with open_parquet(shard) as file:
             rows += file.metadata.num_rows
+            names = set(file.schema_arrow.names)
+            if key not in names or file.schema_arrow.field(key).type != pa.binary(16):
+                raise FormatError(
+                    f"it has no column {key} of 16 bytes", str(shard), "Import it first: linkwell import."
+                )
+            ranked[shard] = rank is not None and names.issuperset(rank_columns)
     buckets = max(1, -(-rows // bucket_rows))
     scatter_tasks = [
         task(
             "scatter",
             index,
             "linkwell.engine.exchange:scatter",
-            ScatterParams(str(shard), key, rank, rank_columns, buckets),
+            ScatterParams(
+                str(shard), key, rank if ranked[shard] else None, rank_columns if ranked[shard] else (), buckets
+            ),
             (local_input(shard),),
         )
-        for index, shard in enumerate(shards)
+        for index, shard in enumerate(every)
     ]
     scattered = run_stage(scatter_tasks, folder / "scatter", engine).outputs("keys.arrow")
     scattered_inputs = tuple(local_input(path) for path in scattered)
@@ -93,7 +116,7 @@ def deduplicate(
             "reduce",
             bucket,
             "linkwell.engine.exchange:reduce",
-            ReduceParams(tuple(map(str, scattered)), bucket),
+            ReduceParams(tuple(map(str, scattered)), bucket, buckets, len(against)),
             scattered_inputs,
         )
         for bucket in range(buckets)
@@ -114,61 +137,90 @@ def deduplicate(
 
 
 def scatter(context: TaskContext) -> None:
-    """Write key, rank and row number of every row of a shard, one record batch for each bucket."""
+    """Write key, rank and row number of every row of a shard: for each piece of the shard, one record batch for each bucket."""
     params = context.params(ScatterParams)
     ranker = resolve_rank(params.rank) if params.rank else None
-    keys: list[pa.Table] = []
-    ranks: list[npt.NDArray[np.int8]] = []
-    for table in read_tables([Path(params.shard)], [params.key, *params.rank_columns]):
-        keys.append(table.select([params.key]))
-        ranks.append(ranker(table) if ranker else np.zeros(table.num_rows, np.int8))
-    key = pa.concat_tables(keys)[params.key].combine_chunks() if keys else pa.array([], pa.binary(16))
-    raw = _key_words(key)
-    bucket = (raw[:, 0] % np.uint64(params.buckets)).astype(np.int64)
-    order = np.argsort(bucket, kind="stable")
-    bounds = np.searchsorted(bucket[order], np.arange(params.buckets + 1))
-    rank = np.concatenate(ranks) if ranks else np.zeros(0, np.int8)
-    sorted_table = pa.table(
-        [key.take(order), pa.array(rank[order], pa.int8()), pa.array(order, pa.int64())], schema=_SCATTERED
-    )
+    columns = [params.key, *params.rank_columns]
+    start = 0
     with pa.OSFile(str(context.output("keys.arrow")), "wb") as sink, pa.ipc.new_file(sink, _SCATTERED) as writer:
-        for number in range(params.buckets):
-            piece = sorted_table.slice(bounds[number], bounds[number + 1] - bounds[number]).combine_chunks()
-            batches = piece.to_batches()
-            writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], _SCATTERED))
-    context.count("rows", len(key))
+        for table in _pieces(read_tables([Path(params.shard)], columns)):
+            rank = ranker(table) if ranker else np.zeros(table.num_rows, np.int8)
+            _deal(table[params.key].combine_chunks(), rank, start, params.buckets, writer)
+            start += table.num_rows
+    context.count("rows", start)
+
+
+def _pieces(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(each.num_rows for each in held) >= _SCATTER_ROWS:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
+
+
+def _deal(
+    key: "pa.Array[pa.Scalar[pa.DataType]]",
+    rank: npt.NDArray[np.int8],
+    start: int,
+    buckets: int,
+    writer: pa.ipc.RecordBatchFileWriter,
+) -> None:
+    bucket = (_key_words(key)[:, 0] % np.uint64(buckets)).astype(np.int64)
+    order = np.argsort(bucket, kind="stable")
+    bounds = np.searchsorted(bucket[order], np.arange(buckets + 1))
+    dealt = pa.record_batch(
+        [key.take(order), pa.array(rank[order], pa.int8()), pa.array(order + start, pa.int64())],
+        schema=_SCATTERED,
+    )
+    for first, last in pairwise(bounds.tolist()):
+        writer.write_batch(dealt.slice(first, last - first))
 
 
 def reduce(context: TaskContext) -> None:
-    """Write the row numbers that lose in one bucket, one record batch for each shard."""
+    """Write the row numbers that lose in one bucket, one record batch for each shard that is rewritten."""
     params = context.params(ReduceParams)
-    batches = [_read_batch(Path(path), params.bucket) for path in params.scattered]
-    sizes = [batch.num_rows for batch in batches]
-    shard = np.repeat(np.arange(len(batches)), sizes)
-    merged = pa.Table.from_batches(batches, _SCATTERED).combine_chunks()
+    pieces = [_read_bucket(Path(path), params.bucket, params.buckets) for path in params.scattered]
+    shard = np.repeat(
+        np.arange(len(pieces), dtype=np.int32), [sum(each.num_rows for each in batches) for batches in pieces]
+    )
+    merged = pa.Table.from_batches([batch for batches in pieces for batch in batches], _SCATTERED)
+    del pieces
     words = _key_words(merged["key"].combine_chunks())
     rank = merged["rank"].to_numpy()
     row = merged["row"].to_numpy()
     order = np.lexsort((row, shard, -rank.astype(np.int16), words[:, 1], words[:, 0]))
-    same_as_before = np.zeros(len(order), bool)
     in_order = words[order]
-    same_as_before[1:] = (in_order[1:] == in_order[:-1]).all(axis=1)
-    losing = order[same_as_before]
-    losing = losing[np.lexsort((row[losing], shard[losing]))]
-    bounds = np.searchsorted(shard[losing], np.arange(len(batches) + 1))
+    loses = np.zeros(len(order), bool)
+    loses[1:] = (in_order[1:] == in_order[:-1]).all(axis=1)
+    first_of_key = np.maximum.accumulate(np.where(loses, 0, np.arange(len(order))))
+    losing = order[loses]
+    known = shard[order[first_of_key[loses]]] < params.against
+    new = shard[losing] >= params.against
+    losing, known = losing[new], known[new]
+    by_place = np.lexsort((row[losing], shard[losing]))
+    losing, known = losing[by_place], known[by_place]
+    bounds = np.searchsorted(shard[losing], np.arange(params.against, len(params.scattered) + 1))
     with pa.OSFile(str(context.output("losers.arrow")), "wb") as sink, pa.ipc.new_file(sink, _LOSERS) as writer:
-        for number in range(len(batches)):
-            rows = row[losing[bounds[number] : bounds[number + 1]]]
-            writer.write_batch(pa.record_batch([pa.array(rows, pa.int64())], schema=_LOSERS))
-    context.count("duplicates", len(losing))
+        for first, last in pairwise(bounds.tolist()):
+            writer.write_batch(
+                pa.record_batch(
+                    [pa.array(row[losing[first:last]], pa.int64()), pa.array(known[first:last])], schema=_LOSERS
+                )
+            )
+    context.count("known", int(known.sum()))
+    context.count("duplicates", len(losing) - int(known.sum()))
 
 
 def apply(context: TaskContext) -> None:
     """Rewrite one shard without the rows that lost."""
     params = context.params(ApplyParams)
     shard = Path(params.shard)
-    losing = [_read_batch(Path(path), params.index)["row"].to_numpy() for path in params.losers]
-    lost = np.sort(np.concatenate(losing)) if losing else np.zeros(0, np.int64)
+    losing = [_read_batch(Path(path), params.index) for path in params.losers]
+    known = sum(int(np.count_nonzero(batch["known"].to_numpy(zero_copy_only=False))) for batch in losing)
+    lost = np.sort(np.concatenate([batch["row"].to_numpy() for batch in losing]))
     with open_parquet(shard) as file:
         schema = file.schema_arrow
     start = 0
@@ -181,7 +233,8 @@ def apply(context: TaskContext) -> None:
             writer.write(kept)
             context.count("rows", kept.num_rows)
             start += table.num_rows
-    context.count("duplicates", len(lost))
+    context.count("known", known)
+    context.count("duplicates", len(lost) - known)
 
 
 def _key_words(key: "pa.Array[pa.Scalar[pa.DataType]]") -> npt.NDArray[np.uint64]:
@@ -192,6 +245,15 @@ def _key_words(key: "pa.Array[pa.Scalar[pa.DataType]]") -> npt.NDArray[np.uint64
     assert buffer is not None  # noqa: S101 - a non-null fixed-width array has its values
     words: npt.NDArray[np.uint64] = np.frombuffer(memoryview(buffer), np.uint64, 2 * len(key), 16 * key.offset)
     return words.byteswap().reshape(-1, 2)
+
+
+def _read_bucket(path: Path, bucket: int, buckets: int) -> list[pa.RecordBatch]:
+    """The batches of one bucket, of every piece of the shard."""
+    try:
+        with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
+            return [reader.get_batch(number) for number in range(bucket, reader.num_record_batches, buckets)]
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DamagedFileError("a file of the exchange is damaged", str(path), "Remove it and run again.") from error
 
 
 def _read_batch(path: Path, number: int) -> pa.RecordBatch:
