@@ -60,3 +60,20 @@ LEDGER_SCHEMA: pa.Schema = pa.schema(
     ]
 )
 """The ledger: restricted, one row for every image ever fetched. It never enters a release, a feed or a log."""
+
+FOREIGN_ALIASES: dict[str, tuple[str, ...]] = {
+    "url": ("url", "image_url", "img_url", "imageurl"),
+    "text": ("text", "caption", "alt", "alt_text"),
+    "width": ("original_width", "width"),
+    "height": ("original_height", "height"),
+    "language": ("language", "lang"),
+    "page_url": ("page_url",),
+    "license": ("license", "licence"),
+    "credit": ("credit",),
+    "similarity": ("similarity", "clip_b32_similarity_score", "clip_similarity_vitb32"),
+    "punsafe": ("punsafe",),
+    "warc": ("cc_filename",),
+}
+"""What other projects call a column, in lower case, the best first; `punsafe` becomes `safety_bin`. Similarities of one model only
+(CLIP ViT-B/32, which LAION's were made with) are taken for one another. No digest is here: `hash` is an MD5 in one
+project, 64 bits of MurmurHash3 in another."""

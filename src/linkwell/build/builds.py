@@ -13,21 +13,21 @@ import msgspec
 
 from linkwell.base.errors import DamagedFileError, MissingError, ReconciliationError
 from linkwell.base.shards import open_parquet, write_bytes
-from linkwell.base.workspace import Workspace
+from linkwell.base.workspace import Workspace, check_name
 from linkwell.build.extract import ExtractParams, ExtractSettings
 from linkwell.build.sources import expand_sources
-from linkwell.engine import Engine, Input, StageResult, any_input, deduplicate, run_stage, task
+from linkwell.engine import Engine, Input, StageResult, any_input, deduplicate, local_input, run_stage, task
 from linkwell.rights import RESTRICTION_COLUMNS
 
-_FORMAT = "linkwell-build-1"
+BUILD_FORMAT = "linkwell-build-1"
 _EXTRACT = "linkwell.build.extract:extract"
-_RANK = "linkwell.rights:restriction_rank"
+RANK = "linkwell.rights:restriction_rank"
 _BUILD_FILE = "build.json"
 _CURRENT_FILE = "current.json"
 
 
 class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a build read and kept: `images` = `links` + `duplicates` + the sum of `rejected`.
+    """What a build read and kept: `images` = `links` + `duplicates` + `known` + the sum of `rejected`.
 
     Attributes:
         name: of the build.
@@ -38,6 +38,7 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
         images: `<img>` elements on them.
         links: rows after de-duplication.
         duplicates: images whose URL another row of the build has.
+        known: images whose URL an earlier dataset has, which the build was compared with.
         rejected: images that are no links, by reason.
         texts_cut: texts longer than the setting, cut.
         wrong_charset: pages with bytes that are not in their stated encoding; these were replaced.
@@ -57,6 +58,7 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
     images: int
     links: int
     duplicates: int
+    known: int = 0
     rejected: dict[str, int]
     texts_cut: int
     wrong_charset: int
@@ -73,18 +75,22 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.broken or self.truncated_files)
 
 
-class _Shard(msgspec.Struct, frozen=True):
+class Shard(msgspec.Struct, frozen=True):
+    """One file of a build's links: its path below the build's folder, its bytes, its rows."""
+
     path: str
     size: int
     rows: int
 
 
-class _BuildFile(msgspec.Struct, frozen=True):
+class BuildFile(msgspec.Struct, frozen=True):
+    """`build.json`: what a finished build read, kept and wrote."""
+
     format: str
     report: BuildReport
     sources: tuple[Input, ...]
     settings: ExtractSettings
-    shards: tuple[_Shard, ...]
+    shards: tuple[Shard, ...]
 
 
 class _CurrentFile(msgspec.Struct, frozen=True):
@@ -103,7 +109,9 @@ class Build:
     report: BuildReport
 
 
-def build(workspace: Workspace, sources: Sequence[str], *, crawl: str | None, engine: Engine) -> BuildReport:
+def build(
+    workspace: Workspace, sources: Sequence[str], *, crawl: str | None, engine: Engine, against: Sequence[Path] = ()
+) -> BuildReport:
     """Take the links out of archives into the workspace, and make that its current build.
 
     The build's name comes from the sources, their state and the settings: the same command goes on where a killed one stopped,
@@ -114,6 +122,8 @@ def build(workspace: Workspace, sources: Sequence[str], *, crawl: str | None, en
         sources: WAT and WARC files, patterns, folders, lists; see `sources`.
         crawl: name of the crawl; None: as each archive says.
         engine: what runs the tasks.
+        against: shards of earlier builds or releases. Of all rows with one URL, theirs too, the one with the most restrictive verdict
+            survives, then that of the earlier shards, then the first; they themselves stay as they are.
 
     Raises:
         UsageError: no source was given.
@@ -126,10 +136,11 @@ def build(workspace: Workspace, sources: Sequence[str], *, crawl: str | None, en
     settings = workspace.settings.build
     inputs = tuple(any_input(path) for path in expand_sources(sources))
     extract_settings = ExtractSettings(crawl, settings.max_text_characters, settings.max_url_characters)
-    name = _name_of(inputs, extract_settings)
+    earlier = tuple(map(local_input, against))
+    name = _name_of(inputs, extract_settings, earlier)
     folder = workspace.builds / name
     with workspace.lock("build"):
-        done = _read_build(folder)
+        done = read_build(folder)
         if done is None:
             tasks = [
                 task("extract", index, _EXTRACT, ExtractParams(each.path, extract_settings), (each,))
@@ -140,24 +151,39 @@ def build(workspace: Workspace, sources: Sequence[str], *, crawl: str | None, en
                 extracted.outputs("links.parquet"),
                 folder,
                 engine,
-                rank=_RANK,
+                rank=RANK,
                 rank_columns=RESTRICTION_COLUMNS,
                 bucket_rows=settings.bucket_rows,
+                against=against,
             )
-            done = _BuildFile(
-                format=_FORMAT,
+            done = BuildFile(
+                format=BUILD_FORMAT,
                 report=_report(name, crawl, extracted, kept, time.monotonic() - started),
                 sources=inputs,
                 settings=extract_settings,
-                shards=tuple(_shard(path, folder) for path in kept.outputs("links.parquet")),
+                shards=tuple(shard_of(path, folder) for path in kept.outputs("links.parquet")),
             )
-            write_bytes(folder / _BUILD_FILE, msgspec.json.format(msgspec.json.encode(done), indent=1))
-        for stage in ("extract", "scatter", "reduce"):
-            # Everything in them stands in the shards, or was a duplicate: a second copy of links is one more to purge.
-            shutil.rmtree(folder / stage, ignore_errors=True)
-        current = _CurrentFile(_FORMAT, name)
-        write_bytes(workspace.builds / _CURRENT_FILE, msgspec.json.encode(current))
+        finish_build(workspace, done)
     return done.report
+
+
+def finish_build(workspace: Workspace, done: BuildFile) -> None:
+    """Write down that a build is finished, and make it the current one; the caller holds the workspace's lock `build`."""
+    name = done.report.name
+    folder = workspace.builds / name
+    if read_build(folder) is None:
+        write_bytes(folder / _BUILD_FILE, msgspec.json.format(msgspec.json.encode(done), indent=1))
+    for stage in ("extract", "scatter", "reduce"):
+        # Everything in them stands in the shards, or was a duplicate: a second copy of links is one more to purge.
+        shutil.rmtree(folder / stage, ignore_errors=True)
+    write_bytes(workspace.builds / _CURRENT_FILE, msgspec.json.encode(_CurrentFile(BUILD_FORMAT, name)))
+
+
+def open_build(workspace: Workspace, name: str) -> Build | None:
+    """A finished build of that name, or None where there is none."""
+    folder = workspace.builds / check_name(name, "build")
+    found = read_build(folder)
+    return None if found is None else _as_build(folder, found)
 
 
 def current_build(workspace: Workspace) -> Build:
@@ -177,32 +203,38 @@ def current_build(workspace: Workspace) -> Build:
     except msgspec.DecodeError as error:
         raise DamagedFileError("this file does not read", str(path), "Give the build's command again.") from error
     folder = workspace.builds / current.name
-    found = _read_build(folder)
+    found = read_build(folder)
     if found is None:
         raise MissingError("the build is not whole", str(folder), "Give the build's command again.")
+    return _as_build(folder, found)
+
+
+def _as_build(folder: Path, found: BuildFile) -> Build:
     links = [folder / shard.path for shard in found.shards]
-    return Build(current.name, links, sum(shard.rows for shard in found.shards), found.report.crawl, found.report)
+    return Build(folder.name, links, sum(shard.rows for shard in found.shards), found.report.crawl, found.report)
 
 
-def _name_of(inputs: tuple[Input, ...], settings: ExtractSettings) -> str:
-    digest = hashlib.sha256(msgspec.json.encode((_FORMAT, inputs, settings))).hexdigest()
+def _name_of(inputs: tuple[Input, ...], settings: ExtractSettings, earlier: tuple[Input, ...]) -> str:
+    what = (BUILD_FORMAT, inputs, settings, earlier) if earlier else (BUILD_FORMAT, inputs, settings)
+    digest = hashlib.sha256(msgspec.json.encode(what)).hexdigest()
     return f"b-{digest[:12]}"
 
 
-def _read_build(folder: Path) -> _BuildFile | None:
+def read_build(folder: Path) -> BuildFile | None:
     """The file of a finished build whose shards are all there, or None."""
     try:
-        found = msgspec.json.decode((folder / _BUILD_FILE).read_bytes(), type=_BuildFile)
+        found = msgspec.json.decode((folder / _BUILD_FILE).read_bytes(), type=BuildFile)
         whole = all((folder / shard.path).stat().st_size == shard.size for shard in found.shards)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-    return found if whole and found.format == _FORMAT else None
+    return found if whole and found.format == BUILD_FORMAT else None
 
 
-def _shard(path: Path, folder: Path) -> _Shard:
+def shard_of(path: Path, folder: Path) -> Shard:
+    """The entry of a shard that a build in `folder` wrote."""
     with open_parquet(path) as file:
         rows = file.metadata.num_rows
-    return _Shard(os.path.relpath(path, folder.resolve()), path.stat().st_size, rows)
+    return Shard(os.path.relpath(path, folder.resolve()), path.stat().st_size, rows)
 
 
 def _report(name: str, crawl: str | None, extracted: StageResult, kept: StageResult, seconds: float) -> BuildReport:
@@ -210,10 +242,10 @@ def _report(name: str, crawl: str | None, extracted: StageResult, kept: StageRes
     applied = kept.counts()
     rejected = _named(counts, "rejected_")
     duplicates = counts["duplicates"] + applied["duplicates"]
-    if counts["images"] != applied["rows"] + duplicates + sum(rejected.values()):
+    if counts["images"] != applied["rows"] + duplicates + applied["known"] + sum(rejected.values()):
         raise ReconciliationError(
-            f"{counts['images']} images came in, but {applied['rows']} links, {duplicates} duplicates and "
-            f"{sum(rejected.values())} rejected do not add up to them",
+            f"{counts['images']} images came in, but {applied['rows']} links, {duplicates} duplicates, "
+            f"{applied['known']} known and {sum(rejected.values())} rejected do not add up to them",
             str(extracted.folder.parent),
             "This is a fault in linkwell: please report it.",
         )
@@ -226,6 +258,7 @@ def _report(name: str, crawl: str | None, extracted: StageResult, kept: StageRes
         images=counts["images"],
         links=applied["rows"],
         duplicates=duplicates,
+        known=applied["known"],
         rejected=rejected,
         texts_cut=counts["texts_cut"],
         wrong_charset=counts["wrong_charset"],

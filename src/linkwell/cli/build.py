@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from linkwell.cli.against import AgainstOption, find_against
 from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, open_engine, open_workspace
 
 
@@ -24,6 +25,7 @@ def build(
     crawl: Annotated[
         str | None, typer.Option("--crawl", help="Name of the crawl. [default: as each archive says]", metavar="NAME")
     ] = None,
+    against: AgainstOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,12 +38,15 @@ def build(
     from linkwell.build import build as run_build
 
     opened = open_workspace(workspace)
-    report = run_build(opened, sources, crawl=crawl, engine=open_engine(opened))
+    earlier = find_against(opened, against or ())
+    report = run_build(opened, sources, crawl=crawl, engine=open_engine(opened), against=earlier)
     summary = (
         f"{report.pages:,} pages in {report.sources:,} archives hold {report.images:,} images: "
         f"{report.links:,} links, {report.duplicates:,} duplicates, {sum(report.rejected.values()):,} rejected."
     )
     lines = [summary]
+    if earlier:
+        lines.append(f"Known already: {report.known:,}.")
     if report.rejected:
         lines.append(f"Rejected: {counted(report.rejected)}.")
     if report.signals:
