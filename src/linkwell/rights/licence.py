@@ -4,24 +4,14 @@ Only a link that says it is the licence (`rel=license`, or a meta that names one
 merely occurs in a page is not, as it may speak of one picture, of a text, or of Creative Commons itself.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import can_ada
 
+from linkwell.rights.cc_licences import CREATIVE_COMMONS_PATHS
+
 _HOSTS = frozenset({"creativecommons.org", "www.creativecommons.org"})
-_LICENCE_PATH = re.compile(
-    r"/licenses/(?P<kind>[a-z]+(?:-[a-z]+)*\+?)/(?P<version>\d\.\d)(?:/(?P<jurisdiction>[a-z]{2}(?:-[a-z]{2})?|igo|scotland))?(?:/.*)?",
-)
-_PUBLIC_PATH = re.compile(r"/publicdomain/(?P<kind>zero|mark)/(?P<version>\d\.\d)(?:/.*)?")
-_OLD_PUBLIC_PATH = re.compile(r"/licenses/publicdomain(?:/.*)?")
-_KINDS = frozenset(
-    {
-        "by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd", "by-nd-nc",
-        "sa", "nd", "nc", "nc-sa", "nd-nc", "nc-nd", "sampling", "sampling+", "nc-sampling+", "devnations",
-    }
-)  # fmt: skip
 _MAX_URL_CHARACTERS = 2_000
 
 
@@ -36,7 +26,7 @@ class Licence:
 def creative_commons(url: str) -> str | None:
     """The canonical form of a Creative Commons licence or public-domain URL, or None where it is none.
 
-    Recognised by host and path, never by a substring; scheme, `www.`, case, deed or legal-code pages and queries are folded.
+    Recognised by host and by its path being one of the licences there are (`cc_licences`), never by a substring; scheme, `www.`, case, deed or legal-code pages and queries are folded.
 
     >>> creative_commons("http://www.creativecommons.org/licenses/BY-SA/3.0/de/deed.en?x=1")
     'https://creativecommons.org/licenses/by-sa/3.0/de/'
@@ -49,16 +39,13 @@ def creative_commons(url: str) -> str | None:
         return None
     if parsed.protocol not in ("http:", "https:") or parsed.hostname not in _HOSTS:
         return None
-    path = parsed.pathname.lower()
-    if match := _LICENCE_PATH.fullmatch(path):
-        jurisdiction = f"{match['jurisdiction']}/" if match["jurisdiction"] else ""
-        kind = match["kind"]
-        return (
-            f"https://creativecommons.org/licenses/{kind}/{match['version']}/{jurisdiction}" if kind in _KINDS else None
-        )
-    if match := _PUBLIC_PATH.fullmatch(path):
-        return f"https://creativecommons.org/publicdomain/{match['kind']}/{match['version']}/"
-    return "https://creativecommons.org/licenses/publicdomain/" if _OLD_PUBLIC_PATH.fullmatch(path) else None
+    words = parsed.pathname.lower().split("/")[1:]
+    for length in (4, 3, 2):
+        # The longest that is a licence: what follows is a deed, a legal code or a language.
+        path = "/".join(words[:length])
+        if path in CREATIVE_COMMONS_PATHS:
+            return f"https://creativecommons.org/{path}/"
+    return None
 
 
 def licence_of(links: Iterable[str]) -> str | None:

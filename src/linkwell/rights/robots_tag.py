@@ -33,35 +33,10 @@ the same use, so a prohibition gives `conditional`, never `disallow`, and a perm
 import re
 from collections.abc import Collection, Iterator
 
-TRAINING_AGENTS = frozenset(
-    name.lower()
-    for name in (
-        "linkwell",
-        "CCBot",
-        "img2dataset",
-        "LAIONDownloader",
-        "laion-huggingface-processor",
-        "GPTBot",
-        "Google-Extended",
-        "Applebot-Extended",
-        "ClaudeBot",
-        "anthropic-ai",
-        "Bytespider",
-        "Meta-ExternalAgent",
-        "Amazonbot",
-        "cohere-ai",
-        "cohere-training-data-crawler",
-        "Diffbot",
-        "omgili",
-        "omgilibot",
-        "ImagesiftBot",
-        "imageSpider",
-        "AI2Bot",
-        "FriendlyCrawler",
-        "PanguBot",
-    )
-)
-"""Agents that gather data for training, lower-case: the default policy set of research/consent.md 1.1."""
+from linkwell.rights.policy import DEFAULT_POLICY
+
+TRAINING_AGENTS = DEFAULT_POLICY.training_agents
+"""Agents that gather data for training, lower-case, of the default policy."""
 
 _MEANING = {
     "noai": ("train_ai", "disallow"),

@@ -1,20 +1,25 @@
 """From header fields and metas to signals.
 
-`tdm-reservation` (TDMRep, W3C CG 2024): `1` reserves text and data mining, of which training is one form, so both uses are
-disallowed; `0` allows mining and says nothing about training. Anything else is a protocol error: the statement is kept as a
-malformed one, verdict `unknown`. Where header and meta differ, the reservation wins: TDMRep lets the meta override the header,
+`tdm-reservation` is TDMRep (see `tdmrep`). Where header and meta differ, the reservation wins: TDMRep lets the meta override the header,
 but one appropriate reservation suffices (CDSM directive, article 4(3)), and that reading is the safe one.
 """
 
 from collections.abc import Iterable, Sequence
 
+from linkwell.rights.aipref import content_signal, content_usage
 from linkwell.rights.robots_tag import TRAINING_AGENTS, statements
+from linkwell.rights.rsl import MEDIA_TYPE, pointer_signal, rsl_links
+from linkwell.rights.tdmrep import reservation_uses
 from linkwell.rights.verdicts import MAX_EVIDENCE_CHARACTERS, Signal
 
-HEADER_NAMES = frozenset({"x-robots-tag", "tdm-reservation"})
+HEADER_NAMES = frozenset({"x-robots-tag", "tdm-reservation", "content-usage", "content-signal", "link"})
 """Lower-case names of the header fields that `header_signals` reads: a caller in a hurry may leave out all others."""
 
+RSL_LINK = f"link:{MEDIA_TYPE}"
+"""The name under which a reader of pages hands over the target of a `<link rel=license type=application/rsl+xml>` as if it were a meta."""
+
 META_NAMES = TRAINING_AGENTS | {
+    RSL_LINK,
     "robots",
     "tdm-reservation",
     "googlebot",
@@ -39,6 +44,7 @@ def header_signals(headers: Iterable[tuple[str, str]], *, scope: str, user_agent
         user_agents: names of the crawlers whose treatment decides; by default `TRAINING_AGENTS`.
     """
     signals: list[Signal] = []
+    usage: list[str] = []
     agents = _folded(user_agents)
     for name, value in headers:
         folded = name.strip().lower()
@@ -46,6 +52,16 @@ def header_signals(headers: Iterable[tuple[str, str]], *, scope: str, user_agent
             _add_robots(signals, "x-robots-tag", scope, value, agents=agents, agent=None)
         elif folded == "tdm-reservation":
             _add_reservation(signals, "tdm-reservation-header", scope, value)
+        elif folded == "content-usage":
+            usage.append(value)
+        elif folded == "content-signal":
+            _add_stated(signals, "content-signal-header", scope, content_signal(value), value)
+        elif folded == "link" and (targets := rsl_links(value)):
+            signals += [pointer_signal(target, scope=scope) for target in targets]
+    if usage:
+        # Several field lines are one dictionary (RFC 9651, 4.2).
+        joined = ", ".join(usage)
+        _add_stated(signals, "content-usage-header", scope, content_usage(joined), joined)
     return signals
 
 
@@ -67,6 +83,8 @@ def meta_signals(
             _add_robots(signals, "robots-meta", scope, content, agents=agents, agent=None)
         elif folded == "tdm-reservation":
             _add_reservation(signals, "tdm-reservation-meta", scope, content)
+        elif folded == RSL_LINK:
+            signals.append(pointer_signal(content, scope=scope))
         elif folded in META_NAMES or folded in agents:
             _add_robots(signals, "robots-meta", scope, content, agents=agents, agent=folded)
     return signals
@@ -88,11 +106,9 @@ def _add_reservation(signals: list[Signal], kind: str, scope: str, value: str) -
     evidence = value[:MAX_EVIDENCE_CHARACTERS]
     # Field lines joined by a proxy stand in one value, divided by commas.
     for stated in dict.fromkeys(part.strip() for part in value[:MAX_EVIDENCE_CHARACTERS].split(",")):
-        if stated == "1":
-            signals.append(Signal(kind, scope, "tdm", "disallow", evidence))
-            signals.append(Signal(kind, scope, "train_ai", "disallow", evidence))
-        elif stated == "0":
-            signals.append(Signal(kind, scope, "tdm", "allow", evidence))
-        else:
-            signals.append(Signal(kind, scope, "tdm", "unknown", evidence))
-            signals.append(Signal(kind, scope, "train_ai", "unknown", evidence))
+        signals.extend(Signal(kind, scope, use, verdict, evidence) for use, verdict in reservation_uses(stated))
+
+
+def _add_stated(signals: list[Signal], kind: str, scope: str, stated: Iterable[tuple[str, str]], value: str) -> None:
+    evidence = value[:MAX_EVIDENCE_CHARACTERS]
+    signals.extend(Signal(kind, scope, use, verdict, evidence) for use, verdict in stated)

@@ -3,7 +3,8 @@
 The rule is the one published rule for combining statements of different protocols (AIPREF vocabulary, section 7.1), with the
 two verdicts it does not know put where they lose nothing: any `disallow` wins, else any `conditional`; a malformed statement
 gives `unknown`, which an `allow` does not lift, because what could not be read may have been a reservation; else any `allow`;
-nothing stated is `unknown`.
+nothing stated is `unknown`. The policy may count what is malformed as a reservation, and may keep a page's statements from
+covering its images.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from linkwell.base.schema import USES
+from linkwell.rights.policy import DEFAULT_POLICY, Policy
 
 MAX_EVIDENCE_CHARACTERS = 500
 """A raw statement is kept up to here."""
@@ -26,7 +28,7 @@ RESTRICTION_COLUMNS = USES
 class Signal(msgspec.Struct, frozen=True):
     """One machine-readable statement about one use, with its evidence.
 
-    `kind` is the mechanism (`x-robots-tag`, `robots-meta`, `tdm-reservation-header`, `tdm-reservation-meta`), `scope` is `page`
+    `kind` is the mechanism (`x-robots-tag`, `robots.txt`, `tdm-reservation-meta`, …: see `explain.KINDS`), `scope` is `page`
     or `image`, `use` is one of `schema.USES`, `verdict` one of `schema.VERDICTS` (`unknown`: stated, but malformed), and
     `evidence` the raw statement, at most `MAX_EVIDENCE_CHARACTERS`.
     """
@@ -52,13 +54,18 @@ UNSTATED = Verdicts()
 _STRENGTH = {"disallow": 4, "conditional": 3, "unknown": 2, "allow": 1}
 
 
-def combine(signals: Iterable[Signal]) -> Verdicts:
+def combine(signals: Iterable[Signal], policy: Policy = DEFAULT_POLICY) -> Verdicts:
     """The verdict for each use: the strongest statement wins, in the order disallow, conditional, malformed, allow."""
     strongest: dict[str, str] = {}
+    malformed = policy.malformed
+    pages_count = policy.pages_cover_images
     for signal in signals:
+        if not pages_count and signal.scope == "page":
+            continue
+        verdict = malformed if signal.verdict == "unknown" else signal.verdict
         held = strongest.get(signal.use)
-        if held is None or _STRENGTH[signal.verdict] > _STRENGTH[held]:
-            strongest[signal.use] = signal.verdict
+        if held is None or _STRENGTH[verdict] > _STRENGTH[held]:
+            strongest[signal.use] = verdict
     return Verdicts(**strongest) if strongest else UNSTATED
 
 

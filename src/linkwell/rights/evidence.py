@@ -1,0 +1,144 @@
+"""Evidence: each statement as it stood, where, when, and by which reader it was read; the rows beside a build's links."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from linkwell import __version__
+from linkwell.rights.statements import header_signals, meta_signals
+from linkwell.rights.verdicts import Signal
+
+PARSER = f"linkwell.rights/{__version__}"
+"""What stands in the column `parser`."""
+
+MAX_RAW_BYTES = 4_096
+LICENCE_KIND = "license"
+
+_utc = pa.timestamp("s", tz="UTC")
+
+
+def _field(name: str, arrow_type: pa.DataType, meaning: str, *, nullable: bool = False) -> "pa.Field[pa.DataType]":
+    return pa.field(name, arrow_type, nullable=nullable, metadata={"meaning": meaning})
+
+
+EVIDENCE_SCHEMA: pa.Schema = pa.schema(
+    [
+        _field("source_url", pa.string(), "where the statement stood"),
+        _field("scope", pa.string(), "page or image: what it was said of"),
+        _field("kind", pa.string(), "the mechanism"),
+        _field("use", pa.string(), "train_ai, tdm, search; license"),
+        pa.field(
+            "verdict", pa.string(), nullable=False, metadata={"meaning": "allow …; a licence: stated, disagreeing"}
+        ),
+        _field("malformed", pa.bool_(), "whether it does not read"),
+        _field("raw", pa.binary(), "the statement's bytes, at most 4 KiB"),
+        _field("seen_at", _utc, "when the response was captured", nullable=True),
+        _field("parser", pa.string(), "what read it, with version"),
+        _field("warc", pa.string(), "file of the crawl with the record"),
+        pa.field(
+            "offset", pa.int64(), nullable=False, metadata={"meaning": "byte offset of the record; -1: not known"}
+        ),
+    ]
+)
+"""One row for each statement and use."""
+
+
+class Evidence(NamedTuple):
+    """One row of `EVIDENCE_SCHEMA`; `seen_at` in seconds since 1970, UTC."""
+
+    source_url: str
+    scope: str
+    kind: str
+    use: str
+    verdict: str
+    malformed: bool
+    raw: bytes
+    seen_at: int | None
+    parser: str = PARSER
+    warc: str = ""
+    offset: int = -1
+
+
+def page_evidence(
+    page_url: str,
+    headers: Sequence[tuple[str, str]] = (),
+    metas: Sequence[tuple[str, str]] = (),
+    *,
+    licences: Sequence[tuple[str, str]] = (),
+    seen_at: int | None = None,
+    warc: str = "",
+    offset: int = -1,
+) -> list[Evidence]:
+    """The evidence of one page: call it once for a page with links that has headers, metas or licences.
+
+    Args:
+        page_url: of the page.
+        headers: header fields of its response, those of `HEADER_NAMES`.
+        metas: name and content of its metas, those of `META_NAMES`.
+        licences: where a licence was stated (`link`, `meta`, `json-ld`, …; `json-ld image URL` for one image) and its URL.
+        seen_at: date of the capture, seconds since 1970.
+        warc: file that holds the page's record.
+        offset: of that record.
+    """
+    rows: list[Evidence] = []
+
+    def add(signals: Iterable[Signal], raw: str) -> None:
+        data = raw.encode("utf-8", "surrogateescape" if raw.isascii() else "replace")[:MAX_RAW_BYTES]
+        for each in dict.fromkeys(signals):
+            malformed = each.verdict == "unknown"
+            rows.append(
+                Evidence(
+                    page_url,
+                    each.scope,
+                    each.kind,
+                    each.use,
+                    each.verdict,
+                    malformed,
+                    data,
+                    seen_at,
+                    PARSER,
+                    warc,
+                    offset,
+                )
+            )
+
+    usage = [value for name, value in headers if name.strip().lower() == "content-usage"]
+    others = [pair for pair in headers if pair[0].strip().lower() != "content-usage"]
+    for name, value in [*others, *([("Content-Usage", ", ".join(usage))] if usage else [])]:
+        add(header_signals([(name, value)], scope="page"), f"{name}: {value}")
+    for name, content in metas:
+        add(meta_signals([(name, content)]), f"{name}: {content}")
+    agree = len({url for _place, url in licences}) <= 1
+    for place, url in dict.fromkeys(licences):
+        raw = f"{place}: {url}".encode("utf-8", "replace")[:MAX_RAW_BYTES]
+        said = "stated" if agree else "disagreeing"
+        scope = "image" if " " in place else "page"
+        rows.append(
+            Evidence(
+                page_url,
+                scope,
+                LICENCE_KIND,
+                "license",
+                said,
+                malformed=False,
+                raw=raw,
+                seen_at=seen_at,
+                warc=warc,
+                offset=offset,
+            )
+        )
+    return rows
+
+
+def evidence_table(rows: Sequence[Evidence]) -> pa.Table:
+    """Rows as a table of `EVIDENCE_SCHEMA`."""
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(EVIDENCE_SCHEMA)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, EVIDENCE_SCHEMA, strict=True)]
+    return pa.table(arrays, schema=EVIDENCE_SCHEMA)
+
+
+def seen_at_text(seconds: int | None) -> str | None:
+    """A date of capture as ISO 8601, UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

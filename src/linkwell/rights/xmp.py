@@ -1,0 +1,217 @@
+"""XMP inside image files, found by looking at the bytes: no picture is decoded and no image library is asked.
+
+A packet is searched for from `<x:xmpmeta` or `<rdf:RDF` to its end, which finds it in JPEG, PNG, WebP, AVIF, HEIF, TIFF and GIF alike.
+Two forms need more: JPEG's extended XMP, which is dealt over several segments, and PNG's compressed `iTXt`. The XML is read by
+expat with every document type refused.
+"""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+MAX_PACKET_BYTES = 4_000_000
+"""Of one packet; a longer one is cut, and then malformed."""
+
+PLUS = "http://ns.useplus.org/ldf/xmp/1.0/"
+TDM = "http://www.w3.org/ns/tdmrep/"
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_DC = "http://purl.org/dc/elements/1.1/"
+_RIGHTS = "http://ns.adobe.com/xap/1.0/rights/"
+_PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
+_CC = "http://creativecommons.org/ns#"
+_WANTED = frozenset(
+    {
+        (PLUS, "DataMining"), (PLUS, "OtherConstraints"), (PLUS, "LicensorURL"), (TDM, "reservation"), (TDM, "policy"),
+        (_RIGHTS, "WebStatement"), (_DC, "creator"), (_DC, "rights"), (_PHOTOSHOP, "Credit"), (_CC, "license"),
+    }
+)  # fmt: skip
+_MAX_PACKETS = 16
+_MAX_VALUE_CHARACTERS = 2_000
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+_GUID_BYTES = 32
+_PARTS = ((b"<x:xmpmeta", b"</x:xmpmeta>"), (b"<rdf:RDF", b"</rdf:RDF>"))
+
+
+@dataclass(frozen=True)
+class Xmp:
+    """What the packets of one file say: values by namespace and name, in order; `malformed` holds packets that do not read."""
+
+    values: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    malformed: list[bytes] = field(default_factory=list)
+
+    def first(self, *names: tuple[str, str]) -> str | None:
+        """The first value of the first of these names that has one."""
+        return next((self.values[name][0] for name in names if self.values.get(name)), None)
+
+    @property
+    def web_statement(self) -> str | None:
+        """Where the rights are stated, or the licence, as a URL."""
+        return self.first((_RIGHTS, "WebStatement"), (_CC, "license"))
+
+    @property
+    def licensor_url(self) -> str | None:
+        """Where a licence is to be had."""
+        return self.first((PLUS, "LicensorURL"))
+
+    @property
+    def creators(self) -> str | None:
+        """Who made the picture, several names divided by commas."""
+        return ", ".join(dict.fromkeys(self.values.get((_DC, "creator"), []))) or None
+
+    @property
+    def credit(self) -> str | None:
+        """The credit line."""
+        return self.first((_PHOTOSHOP, "Credit"))
+
+    @property
+    def notice(self) -> str | None:
+        """The copyright notice."""
+        return self.first((_DC, "rights"))
+
+
+def read_xmp(data: bytes) -> Xmp:
+    """Read all XMP of a file; never raises, and takes time linear in the bytes."""
+    result = Xmp()
+    for packet in packets(data):
+        reader = _Reader()
+        if reader.read(packet):
+            for name, values in reader.values.items():
+                result.values.setdefault(name, []).extend(values)
+        else:
+            result.malformed.append(packet)
+    return result
+
+
+def packets(data: bytes) -> Iterator[bytes]:
+    """The XMP packets of a file, at most 16."""
+    found = 0
+    sources = [data]
+    if data.startswith(b"\xff\xd8"):
+        sources += _jpeg_extended(data)
+    elif data.startswith(_PNG):
+        sources += _png_compressed(data)
+    for source in sources:
+        for start_mark, end_mark in _PARTS:
+            before = found
+            position = 0
+            while found < _MAX_PACKETS and (start := source.find(start_mark, position)) >= 0:
+                end = source.find(end_mark, start)
+                position = len(source) if end < 0 else end + len(end_mark)
+                yield source[start : min(position, start + MAX_PACKET_BYTES)]
+                found += 1
+            if found != before:
+                break  # an rdf:RDF inside an xmpmeta is the same packet
+
+
+def _jpeg_extended(data: bytes) -> list[bytes]:
+    """Extended XMP put together: each APP1 names its packet, the whole length and where its piece belongs."""
+    wholes: dict[bytes, bytearray] = {}
+    position, size = 2, len(data)
+    while position + 4 <= size and data[position] == 0xFF:  # noqa: PLR2004 - a JPEG marker
+        marker = data[position + 1]
+        if marker in (0xDA, 0xD9):
+            break
+        if marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 0x01:  # noqa: PLR2004 - fill and markers without a length
+            position += 1 if marker == 0xFF else 2  # noqa: PLR2004 - fill
+            continue
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        if marker == 0xE1 and data.startswith(_JPEG_EXTENSION, position + 4):  # noqa: PLR2004 - APP1
+            head = position + 4 + len(_JPEG_EXTENSION)
+            guid = data[head : head + _GUID_BYTES]
+            full, offset = (int.from_bytes(data[head + at : head + at + 4], "big") for at in (32, 36))
+            piece = data[head + 40 : position + 2 + length]
+            if full <= MAX_PACKET_BYTES and offset + len(piece) <= full and len(wholes) < _MAX_PACKETS:
+                whole = wholes.setdefault(guid, bytearray())
+                if len(whole) < offset + len(piece):
+                    whole.extend(bytes(offset + len(piece) - len(whole)))
+                whole[offset : offset + len(piece)] = piece
+        position += 2 + max(length, 2)
+    return [bytes(whole) for whole in wholes.values()]
+
+
+def _png_compressed(data: bytes) -> list[bytes]:
+    """The XMP of iTXt chunks that are compressed."""
+    found: list[bytes] = []
+    position = len(_PNG)
+    while position + 12 <= len(data) and len(found) < _MAX_PACKETS:
+        length = int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] == b"iTXt":
+            body = data[position + 8 : position + 8 + length]
+            keyword, _, rest = body.partition(b"\0")
+            if keyword == b"XML:com.adobe.xmp" and rest[:1] == b"\1":
+                text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+                try:
+                    found.append(zlib.decompressobj().decompress(text, MAX_PACKET_BYTES))
+                except zlib.error:
+                    found.append(b"<x:xmpmeta")
+        position += 12 + length
+    return found
+
+
+class _RefusedError(ValueError):
+    pass
+
+
+def _refuse(*_args: object) -> None:
+    raise _RefusedError
+
+
+class _Reader:
+    """Collects the wanted properties, as attributes, text, `rdf:resource` or the items of an array."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, str], list[str]] = {}
+        self._inside: list[tuple[str, str] | None] = []
+        self._text: list[str] = []
+        self._text_size = 0
+
+    def read(self, packet: bytes) -> bool:
+        """Whether the packet reads as XML."""
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        parser.StartDoctypeDeclHandler = _refuse
+        parser.EntityDeclHandler = _refuse
+        parser.buffer_text = True
+        try:
+            parser.Parse(packet, True)  # noqa: FBT003 - expat's way to say that this is all
+        except (expat.ExpatError, _RefusedError, LookupError, ValueError):
+            return False
+        return True
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        key = _key(name)
+        outer = self._inside[-1] if self._inside else None
+        wanted = key if key in _WANTED else outer
+        self._inside.append(wanted)
+        self._text, self._text_size = [], 0
+        for attribute, value in attributes.items():
+            attribute_key = _key(attribute)
+            if attribute_key in _WANTED:
+                self._add(attribute_key, value)
+            elif key in _WANTED and attribute_key == (_RDF, "resource"):
+                self._add(key, value)
+
+    def _end(self, _name: str) -> None:
+        inside = self._inside.pop()
+        if inside is not None:
+            self._add(inside, "".join(self._text))
+        self._text, self._text_size = [], 0
+
+    def _characters(self, text: str) -> None:
+        if self._inside and self._inside[-1] is not None and self._text_size < _MAX_VALUE_CHARACTERS:
+            self._text.append(text)
+            self._text_size += len(text)
+
+    def _add(self, key: tuple[str, str], value: str) -> None:
+        value = " ".join(value.split())[:_MAX_VALUE_CHARACTERS]
+        if value:
+            self.values.setdefault(key, []).append(value)
+
+
+def _key(name: str) -> tuple[str, str]:
+    namespace, _, local = name.rpartition(" ")
+    return namespace, local
