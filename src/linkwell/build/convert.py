@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +36,10 @@ _KEPT_OF_LINKWELL = (
 )
 _NO_OFFSET = -1
 
-Array: TypeAlias = "pa.Array[Any]"
-"""The values of one column."""
+if TYPE_CHECKING:
+    Array: TypeAlias = pa.Array[Any]
+else:
+    Array = pa.Array  # at run time the class takes no parameter
 
 
 class Rejections:

@@ -16,12 +16,14 @@ from linkwell.cli.build import add_build_commands
 from linkwell.cli.cases import add_cases_commands
 from linkwell.cli.demo import add_demo_commands
 from linkwell.cli.feed import add_feed_commands
+from linkwell.cli.import_ import add_import_commands
 from linkwell.cli.lists import add_lists_commands
 from linkwell.cli.output import set_workspace
 from linkwell.cli.populate import add_populate_commands
 from linkwell.cli.purge import add_purge_commands
 from linkwell.cli.recall import add_recall_commands
 from linkwell.cli.release import add_release_commands
+from linkwell.cli.rights import add_rights_commands
 from linkwell.cli.workspace import add_workspace_commands
 
 __all__ = ["app", "main"]
@@ -63,12 +65,14 @@ add_workspace_commands(app)
 add_recall_commands(app)
 add_purge_commands(app)
 add_build_commands(app)
+add_import_commands(app)
 add_lists_commands(app)
 add_populate_commands(app)
 add_audit_commands(app)
 add_cases_commands(app)
 add_feed_commands(app)
 add_release_commands(app)
+add_rights_commands(app)
 add_demo_commands(app)
 
 
