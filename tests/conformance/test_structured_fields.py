@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from http_sfv.dictionary import Dictionary
-from http_sfv.innerlist import InnerList
-from http_sfv.item import Item
+from http_sfv.item import InnerList, Item
 from http_sfv.list import List
 from http_sfv.types import Token
 

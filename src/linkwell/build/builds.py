@@ -14,10 +14,14 @@ import msgspec
 from linkwell.base.errors import DamagedFileError, MissingError, ReconciliationError
 from linkwell.base.shards import open_parquet, write_bytes
 from linkwell.base.workspace import Workspace, check_name
+from linkwell.build.evidence import EVIDENCE_OUTPUT
+from linkwell.build.evidence import FOLDER as EVIDENCE_FOLDER
 from linkwell.build.extract import ExtractParams, ExtractSettings
+from linkwell.build.filters import read_domains
 from linkwell.build.sources import expand_sources
+from linkwell.build.wellknown import CAPTURES_OUTPUT, apply_well_known
 from linkwell.engine import Engine, Input, StageResult, any_input, deduplicate, local_input, run_stage, task
-from linkwell.rights import RESTRICTION_COLUMNS
+from linkwell.rights import RESTRICTION_COLUMNS, load_policy
 
 BUILD_FORMAT = "linkwell-build-1"
 _EXTRACT = "linkwell.build.extract:extract"
@@ -91,6 +95,14 @@ class BuildFile(msgspec.Struct, frozen=True):
     sources: tuple[Input, ...]
     settings: ExtractSettings
     shards: tuple[Shard, ...]
+    rights_policy: str = ""
+    """Name of the policy that its verdicts were made under; empty for an imported list, whose verdicts nobody made here."""
+    rights_policy_sha256: str = ""
+    """Of the policy's file, hex."""
+    evidence: tuple[str, ...] = ()
+    """Files in `rights.EVIDENCE_SCHEMA`, below the build's folder: what pages said."""
+    well_known: tuple[str, ...] = ()
+    """Files in `wellknown.WELL_KNOWN_SCHEMA`: robots.txt and its like, as they were served."""
 
 
 class _CurrentFile(msgspec.Struct, frozen=True):
@@ -107,6 +119,9 @@ class Build:
     rows: int
     crawl: str | None
     report: BuildReport
+    rights_policy_sha256: str = ""
+    evidence: tuple[Path, ...] = ()
+    well_known: tuple[Path, ...] = ()
 
 
 def build(
@@ -135,7 +150,9 @@ def build(
     started = time.monotonic()
     settings = workspace.settings.build
     inputs = tuple(any_input(path) for path in expand_sources(sources))
-    extract_settings = ExtractSettings(crawl, settings.max_text_characters, settings.max_url_characters)
+    policy = load_policy(workspace)
+    extract_settings = ExtractSettings(crawl, settings.max_text_characters, settings.max_url_characters, policy=policy)
+    extract_settings = _with_filters(workspace, extract_settings)
     earlier = tuple(map(local_input, against))
     name = _name_of(inputs, extract_settings, earlier)
     folder = workspace.builds / name
@@ -146,9 +163,15 @@ def build(
                 task("extract", index, _EXTRACT, ExtractParams(each.path, extract_settings), (each,))
                 for index, each in enumerate(inputs)
             ]
-            extracted = run_stage(tasks, folder / "extract", engine, unit="archives")
+            evidence_folder = folder / EVIDENCE_FOLDER
+            extracted = run_stage(tasks, folder / "extract", engine, unit="archives", sweep_folders=(evidence_folder,))
+            captures = extracted.outputs(CAPTURES_OUTPUT)
+            evidence = extracted.outputs(EVIDENCE_OUTPUT)
+            judged = apply_well_known(
+                extracted.outputs("links.parquet"), captures, evidence, folder, engine, policy=policy
+            )
             kept = deduplicate(
-                extracted.outputs("links.parquet"),
+                judged,
                 folder,
                 engine,
                 rank=RANK,
@@ -162,6 +185,10 @@ def build(
                 sources=inputs,
                 settings=extract_settings,
                 shards=tuple(shard_of(path, folder) for path in kept.outputs("links.parquet")),
+                rights_policy=policy.name,
+                rights_policy_sha256=policy.sha256,
+                evidence=tuple(os.path.relpath(path, folder.resolve()) for path in evidence),
+                well_known=tuple(os.path.relpath(path, folder.resolve()) for path in captures),
             )
         finish_build(workspace, done)
     return done.report
@@ -173,7 +200,7 @@ def finish_build(workspace: Workspace, done: BuildFile) -> None:
     folder = workspace.builds / name
     if read_build(folder) is None:
         write_bytes(folder / _BUILD_FILE, msgspec.json.format(msgspec.json.encode(done), indent=1))
-    for stage in ("extract", "scatter", "reduce"):
+    for stage in ("extract", "rights", "scatter", "reduce"):
         # Everything in them stands in the shards, or was a duplicate: a second copy of links is one more to purge.
         shutil.rmtree(folder / stage, ignore_errors=True)
     write_bytes(workspace.builds / _CURRENT_FILE, msgspec.json.encode(_CurrentFile(BUILD_FORMAT, name)))
@@ -211,7 +238,27 @@ def current_build(workspace: Workspace) -> Build:
 
 def _as_build(folder: Path, found: BuildFile) -> Build:
     links = [folder / shard.path for shard in found.shards]
-    return Build(folder.name, links, sum(shard.rows for shard in found.shards), found.report.crawl, found.report)
+    return Build(
+        folder.name,
+        links,
+        sum(shard.rows for shard in found.shards),
+        found.report.crawl,
+        found.report,
+        found.rights_policy_sha256,
+        tuple(folder / path for path in found.evidence),
+        tuple(folder / path for path in found.well_known),
+    )
+
+
+def _with_filters(workspace: Workspace, settings: ExtractSettings) -> ExtractSettings:
+    """The settings with the workspace's filters; the list of domains by absolute path and by what is in it."""
+    filters = workspace.settings.build.filters
+    if not filters.blocked_domains:
+        return msgspec.structs.replace(settings, filters=filters)
+    path = (workspace.root / Path(filters.blocked_domains).expanduser()).absolute()
+    domains = hashlib.sha256("\n".join(sorted(read_domains(path))).encode()).hexdigest()
+    filters = msgspec.structs.replace(filters, blocked_domains=str(path))
+    return msgspec.structs.replace(settings, filters=filters, blocked_domains_sha256=domains)
 
 
 def _name_of(inputs: tuple[Input, ...], settings: ExtractSettings, earlier: tuple[Input, ...]) -> str:

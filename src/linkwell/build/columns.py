@@ -1,6 +1,7 @@
 """Links gathered page by page and turned into Arrow tables, a batch at a time."""
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -9,16 +10,28 @@ import pyarrow as pa
 
 from linkwell.base.ids import link_ids
 from linkwell.base.schema import LINK_SCHEMA, USES, VERDICTS
+from linkwell.base.settings import FilterSettings
+from linkwell.build.filters import NO_FILTERS, declared_too_small, rules
 from linkwell.build.language import UNSURE, LanguageDetector
-from linkwell.build.page import Page
+from linkwell.build.page import ALT, ImageRights, Page
 from linkwell.build.urls import Resolver, clean
-from linkwell.rights import UNSTATED, Verdicts, combine, header_signals, licence_of, meta_signals
+from linkwell.rights import (
+    DEFAULT_POLICY,
+    UNSTATED,
+    Evidence,
+    Policy,
+    Verdicts,
+    combine,
+    header_signals,
+    licence_of,
+    meta_signals,
+    page_evidence,
+)
 
 BATCH_ROWS = 5_000
 """Rows of one table. A URL and a text take at most some 8 kB each, so that a batch stays below 100 MB whatever is in it."""
 
 _HTTP = ("http://", "https://")
-_VERDICT_CODE = {verdict: code for code, verdict in enumerate(VERDICTS)}
 
 
 class LinkCollector:
@@ -35,6 +48,9 @@ class LinkCollector:
         max_text_characters: int,
         max_url_characters: int,
         detector: LanguageDetector | None,
+        policy: Policy = DEFAULT_POLICY,
+        filters: FilterSettings = NO_FILTERS,
+        blocked_domains: frozenset[str] = frozenset(),
     ) -> None:
         self.counts = counts
         self.crawl = "unknown"
@@ -42,6 +58,10 @@ class LinkCollector:
         self._max_text_characters = max_text_characters
         self._resolver = Resolver(max_url_characters)
         self._detector = detector
+        self._policy = policy
+        self._rules = rules(filters, blocked_domains)
+        self._min_side = filters.min_side_pixels
+        self._evidence: list[Evidence] = []
         self._clear()
 
     def _clear(self) -> None:
@@ -50,11 +70,14 @@ class LinkCollector:
         self._texts: list[str] = []
         self._widths: dict[int, int] = {}
         self._heights: dict[int, int] = {}
+        self._text_sources: dict[int, str] = {}
+        self._image_licences: dict[int, str] = {}
+        self._credits: dict[int, str] = {}
         self._pages: list[Page] = []
         self._page_rows: list[int] = []
         self._crawls: list[str] = []
         self._licences: list[str | None] = []
-        self._verdicts: list[Verdicts] = []
+        self._verdicts: list[Codes] = []
 
     def add(self, page: Page) -> None:
         """Judge the images of one page."""
@@ -98,10 +121,58 @@ class LinkCollector:
             urls.append(url)
             texts.append(text)
             kept.append(number)
+        if kept and (self._rules or self._min_side):
+            kept = self._filter(page, first, kept)
         counts["images"] += len(page.images)
         if kept:
             counts["links"] += len(kept)
             self._add_page(page, first, kept)
+
+    def _filter(self, page: Page, first: int, kept: list[int]) -> list[int]:
+        """Take out the rows from `first` on that a rule is against; returns which images are left."""
+        urls, texts = self._urls[first:], self._texts[first:]
+        lost: dict[int, str] = {}
+        for name, rule in self._rules:
+            for row, (url, text) in enumerate(zip(urls, texts, strict=True)):
+                if row not in lost and rule(url, text):
+                    lost[row] = name
+        if self._min_side and page.sizes is not None:
+            for row, number in enumerate(kept):
+                if row not in lost and declared_too_small(*page.sizes[number], self._min_side):
+                    lost[row] = "rejected_too_small"
+        if not lost:
+            return kept
+        for name in lost.values():
+            self.counts[name] += 1
+        self._urls[first:] = [url for row, url in enumerate(urls) if row not in lost]
+        self._texts[first:] = [text for row, text in enumerate(texts) if row not in lost]
+        return [number for row, number in enumerate(kept) if row not in lost]
+
+    def _add_image_statements(self, page: Page, first: int, kept: list[int]) -> list[str]:
+        """Note for the rows from `first` on where their captions stood and what is stated of them; returns the licences."""
+        if page.text_sources is not None:
+            for row, number in enumerate(kept, first):
+                if page.text_sources[number] != ALT:
+                    self._text_sources[row] = page.text_sources[number]
+        stated: dict[str, ImageRights] = {}
+        for src, rights in page.rights.items():
+            url, reason = self._resolver.resolve(src)
+            if reason is None:
+                stated[url] = rights
+        licences = []
+        for row in range(first, first + len(kept)) if stated else ():
+            rights_of_row = stated.get(self._urls[row])
+            if rights_of_row is None:
+                continue
+            if rights_of_row.credit:
+                self._credits[row] = rights_of_row.credit
+            if rights_of_row.licence:
+                url, reason = self._resolver.resolve(rights_of_row.licence)
+                licence = licence_of([url]) if reason is None else None
+                if licence:
+                    self._image_licences[row] = licence
+                    licences.append(url)
+        return licences
 
     def _add_page(self, page: Page, first: int, kept: list[int]) -> None:
         if page.sizes is not None:
@@ -111,15 +182,34 @@ class LinkCollector:
                     self._widths[row] = width
                 if height is not None:
                     self._heights[row] = height
-        verdicts = UNSTATED
+        verdicts = _UNSTATED
+        stated: tuple[str, ...] = ()
         if page.headers or page.metas:
-            verdicts, stated = _judge(tuple(page.headers), tuple(page.metas))
+            verdicts, stated = _judge(tuple(page.headers), tuple(page.metas), self._policy)
             for name in stated:
                 self.counts[name] += 1
         licence = None
+        licences: list[str] = []
         if page.licences:
             resolved = map(self._resolver.resolve, page.licences)
-            licence = licence_of(url for url, reason in resolved if reason is None)
+            licences = [url for url, reason in resolved if reason is None]
+            licence = licence_of(licences)
+        of_images: list[str] = []
+        if page.text_sources is not None or page.rights:
+            of_images = self._add_image_statements(page, first, kept)
+        if stated or licences or of_images:
+            self._evidence += page_evidence(
+                page.url,
+                page.headers,
+                page.metas,
+                licences=[
+                    *(("page", "stated on the page", url) for url in licences),
+                    *(("image", "stated for the image", url) for url in dict.fromkeys(of_images)),
+                ],
+                seen_at=page.seen_at,
+                warc=page.warc,
+                offset=page.offset,
+            )
         self._pages.append(page)
         self._page_rows.append(len(kept))
         self._crawls.append(self.crawl)
@@ -128,17 +218,24 @@ class LinkCollector:
         self.row_count += len(kept)
         page.images = []
 
+    def take_evidence(self) -> list[Evidence]:
+        """What the pages since the last call stated."""
+        taken, self._evidence = self._evidence, []
+        return taken
+
     def take_table(self) -> pa.Table:
         """The rows gathered since the last call, in `LINK_SCHEMA`."""
         rows = self.row_count
         of_page = np.repeat(np.arange(len(self._pages), dtype=np.int32), self._page_rows)
 
+        verdict_codes = np.array(self._verdicts, np.int8).reshape(-1, len(USES))
+
         def spread(values: list[Any], kind: pa.DataType) -> "pa.Array[Any]":
             return pa.array(values, kind).take(of_page)
 
         def verdict(use: str) -> "pa.Array[Any]":
-            codes = np.array([_VERDICT_CODE[getattr(each, use)] for each in self._verdicts], np.int8)
-            return pa.DictionaryArray.from_arrays(pa.array(codes[of_page], pa.int8()), pa.array(VERDICTS, pa.string()))
+            codes = verdict_codes[of_page, USES.index(use)]
+            return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(VERDICTS, pa.string()))
 
         text = pa.string()
         languages = self._detector.detect(self._texts) if self._detector else [UNSURE] * rows
@@ -146,16 +243,19 @@ class LinkCollector:
             "link_id": link_ids(self._urls),
             "url": pa.array(self._urls, text),
             "text": pa.array(self._texts, text),
-            "text_source": pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), pa.array(["alt"])).cast(
-                text
-            ),
-            "width": _sparse(self._widths, rows),
-            "height": _sparse(self._heights, rows),
+            "text_source": pa.array([self._text_sources.get(row, ALT) for row in range(rows)], text)
+            if self._text_sources
+            else pa.repeat(ALT, rows),
+            "width": _sparse(self._widths, rows, pa.int32()),
+            "height": _sparse(self._heights, rows, pa.int32()),
             "language": pa.array(languages, text),
             "page_url": spread([page.url for page in self._pages], text),
-            "license": spread(self._licences, text),
-            "license_scope": spread(["page" if licence else None for licence in self._licences], text),
-            "credit": pa.nulls(rows, text),
+            "license": _over(spread(self._licences, text), self._image_licences),
+            "license_scope": _over(
+                spread(["page" if licence else None for licence in self._licences], text),
+                dict.fromkeys(self._image_licences, "image"),
+            ),
+            "credit": _sparse(self._credits, rows, text),
             **{use: verdict(use) for use in USES},
             "crawl": spread(self._crawls, text),
             "warc": spread([page.warc for page in self._pages], text),
@@ -171,14 +271,23 @@ class LinkCollector:
 
 
 Statements = tuple[tuple[str, str], ...]
+Codes = tuple[int, ...]
+
+
+def _codes(verdicts: Verdicts) -> Codes:
+    """The verdict for each of `USES`, as its place in `VERDICTS`."""
+    return tuple(VERDICTS.index(getattr(verdicts, use)) for use in USES)
+
+
+_UNSTATED = _codes(UNSTATED)
 
 
 @lru_cache(maxsize=4096)
-def _judge(headers: Statements, metas: Statements) -> tuple[Verdicts, tuple[str, ...]]:
+def _judge(headers: Statements, metas: Statements, policy: Policy) -> tuple[Codes, tuple[str, ...]]:
     """What a page's statements come to, and the counters they add to; remembered, as most pages say one of a few things."""
     signals = header_signals(headers, scope="page") + meta_signals(metas)
     stated = tuple("signals_malformed" if each.verdict == "unknown" else f"signals_{each.verdict}" for each in signals)
-    return combine(signals), stated
+    return _codes(combine(signals, policy)), stated
 
 
 def _reason_without_text(src: str) -> str:
@@ -191,5 +300,12 @@ def _reason_without_text(src: str) -> str:
     return "rejected_no_text"
 
 
-def _sparse(values: dict[int, int], rows: int) -> "pa.Array[Any]":
-    return pa.array([values.get(row) for row in range(rows)], pa.int32()) if values else pa.nulls(rows, pa.int32())
+def _sparse(values: Mapping[int, int | str], rows: int, kind: pa.DataType) -> "pa.Array[Any]":
+    return pa.array([values.get(row) for row in range(rows)], kind) if values else pa.nulls(rows, kind)
+
+
+def _over(column: "pa.Array[Any]", values: Mapping[int, str]) -> "pa.Array[Any]":
+    """The column with other values in some rows."""
+    if not values:
+        return column
+    return pa.array([values.get(row, value) for row, value in enumerate(column.to_pylist())], pa.string())

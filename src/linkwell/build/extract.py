@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import msgspec
 from fastwarc.warc import WarcRecord, WarcRecordType
@@ -16,11 +16,14 @@ from linkwell.base.schema import LINK_SCHEMA
 from linkwell.base.shards import ParquetWriter, storage_error
 from linkwell.build.archive import MAX_RECORD_BYTES, Archive
 from linkwell.build.columns import BATCH_ROWS, LinkCollector
+from linkwell.build.evidence import EVIDENCE_OUTPUT, FOLDER, EvidenceWriter
 from linkwell.build.html import read_html_page
 from linkwell.build.language import LanguageDetector
 from linkwell.build.page import Page
 from linkwell.build.wat import read_wat_page
+from linkwell.build.wellknown import CAPTURES_OUTPUT, CaptureWriter, read_capture
 from linkwell.engine import TaskContext
+from linkwell.rights import DEFAULT_POLICY, Policy
 
 ROW_GROUP_ROWS = 20_000
 """Bounds what is held before it is written: a row takes at most some 16 kB."""
@@ -41,6 +44,7 @@ class ExtractSettings(msgspec.Struct, frozen=True):
     max_text_characters: int
     max_url_characters: int
     language: bool = True
+    policy: Policy = DEFAULT_POLICY
 
 
 class ExtractParams(msgspec.Struct, frozen=True):
@@ -64,19 +68,32 @@ def extract(context: TaskContext) -> None:
         max_text_characters=settings.max_text_characters,
         max_url_characters=settings.max_url_characters,
         detector=LanguageDetector() if settings.language else None,
+        policy=settings.policy,
     )
     output = context.output("links.parquet")
+    evidence = EvidenceWriter(_beside(context, EVIDENCE_OUTPUT))
+    captures = CaptureWriter(_beside(context, CAPTURES_OUTPUT))
     try:
         with fewer_collections(), ParquetWriter(output, LINK_SCHEMA, row_group_rows=ROW_GROUP_ROWS) as writer:
-            for page in read_pages(params.source, context.counts, collector, settings.crawl):
+            for page in read_pages(params.source, context.counts, collector, settings.crawl, captures):
                 collector.add(page)
                 if collector.row_count >= BATCH_ROWS:
+                    evidence.add(collector.take_evidence())
                     writer.write(collector.take_table())
             if collector.row_count:
+                evidence.add(collector.take_evidence())
                 writer.write(collector.take_table())
+            evidence.close()
+            captures.close()
     except OSError as error:
         # Reading has errors of its own: this is the shard that cannot be written.
         raise storage_error(error, output) from error
+
+
+def _beside(context: TaskContext, name: str) -> Path:
+    """A place for evidence: in a folder of the build's own, which stays when the stage's is cleared."""
+    final = context.folder.parent / FOLDER / f"{context.task.index:05d}-{context.task.key[:8]}.{name}"
+    return context.output(name, final)
 
 
 @contextmanager
@@ -90,14 +107,22 @@ def fewer_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def read_pages(source: str, counts: Counter[str], collector: LinkCollector, crawl: str | None) -> Iterator[Page]:
+def read_pages(
+    source: str,
+    counts: Counter[str],
+    collector: LinkCollector,
+    crawl: str | None,
+    captures: CaptureWriter | None = None,
+) -> Iterator[Page]:
     """The pages with images of one archive; sets the collector's crawl name as soon as the archive gives it.
+
+    Well-known files that it holds (robots.txt, …) go to `captures`.
 
     Raises:
         UnavailableError: the disk or the network fails.
     """
     try:
-        yield from _read_pages(source, counts, collector, crawl)
+        yield from _read_pages(source, counts, collector, crawl, captures)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise UnavailableError(
@@ -107,7 +132,9 @@ def read_pages(source: str, counts: Counter[str], collector: LinkCollector, craw
         ) from error
 
 
-def _read_pages(source: str, counts: Counter[str], collector: LinkCollector, crawl: str | None) -> Iterator[Page]:
+def _read_pages(  # noqa: C901, PLR0912 - one branch for each kind of record
+    source: str, counts: Counter[str], collector: LinkCollector, crawl: str | None, captures: CaptureWriter | None
+) -> Iterator[Page]:
     archive = Archive(source, counts)
     warc = PurePosixPath(source).name
     named = crawl or _crawl_of_path(source)
@@ -124,6 +151,9 @@ def _read_pages(source: str, counts: Counter[str], collector: LinkCollector, cra
             elif record.record_type == WarcRecordType.warcinfo:
                 named = named or _crawl_of_info(record.reader.read(_MAX_INFO_BYTES))
                 collector.crawl = named or UNKNOWN_CRAWL
+            elif captures is not None and (capture := read_capture(record, warc)) is not None:
+                captures.add(capture)
+                counts["well_known_files"] += 1
             else:
                 page = read_html_page(record, warc, counts)
         except OSError as error:

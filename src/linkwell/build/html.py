@@ -10,6 +10,7 @@ from linkwell.build.body import unpack_body
 from linkwell.build.charset import decode_page
 from linkwell.build.dates import seconds_of
 from linkwell.build.page import Image, Page, Size, add_header, add_meta, is_licence_rel
+from linkwell.rights import RSL_LINK, RSL_TYPE
 
 MAX_HTML_BYTES = 8_000_000
 """A longer page is read up to here; the tree of a page takes some ten times its bytes."""
@@ -100,7 +101,11 @@ def fill_page(page: Page, html: str) -> None:
             add_meta(page, name, content)
     for node in tree.css("link[rel], a[rel], area[rel]"):
         if is_licence_rel(_attribute(node, "rel")):
-            page.licences.append(_attribute(node, "href"))
+            target = _attribute(node, "href")
+            if _attribute(node, "type").strip().lower() == RSL_TYPE:
+                add_meta(page, RSL_LINK, target)
+            else:
+                page.licences.append(target)
 
 
 def _attribute(node: LexborNode, name: str) -> str:

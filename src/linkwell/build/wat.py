@@ -13,7 +13,7 @@ import msgspec
 
 from linkwell.build.dates import seconds_of
 from linkwell.build.page import PAGE_METAS, Page, add_header, add_meta, is_licence_rel
-from linkwell.rights import HEADER_NAMES
+from linkwell.rights import HEADER_NAMES, RSL_LINK, RSL_TYPE
 
 _RESPONSE = b'"HTTP-Response-Metadata"'
 _INFO = b'"WARC-Info-Metadata"'
@@ -24,6 +24,10 @@ class _Link(msgspec.Struct, gc=False):
     url: str = ""
     alt: str = ""
     rel: str = ""
+
+
+class _HeadLink(_Link, gc=False):
+    type: str = ""
 
 
 class _Meta(msgspec.Struct, gc=False):
@@ -37,7 +41,7 @@ class _Head(msgspec.Struct, gc=False):
     # Two <base> elements make a list; the first one holds.
     base: str | list[str] = msgspec.field(default="", name="Base")
     metas: list[_Meta] = msgspec.field(default_factory=list, name="Metas")
-    links: list[_Link] = msgspec.field(default_factory=list, name="Link")
+    links: list[_HeadLink] = msgspec.field(default_factory=list, name="Link")
 
 
 class _Html(msgspec.Struct, gc=False):
@@ -128,8 +132,13 @@ def _page(record: _Record, response: _Response, html: _Html, images: list[Any], 
         name = meta.name or meta.property
         if name.lower() in PAGE_METAS:
             add_meta(page, name, meta.content)
-    for links in (html.head.links, found):
-        page.licences.extend([link.url for link in links if "icense" in link.rel and is_licence_rel(link.rel)])
+    for head_link in html.head.links:
+        if "icense" in head_link.rel and is_licence_rel(head_link.rel):
+            if head_link.type.strip().lower() == RSL_TYPE:
+                add_meta(page, RSL_LINK, head_link.url)
+            else:
+                page.licences.append(head_link.url)
+    page.licences.extend([link.url for link in found if "icense" in link.rel and is_licence_rel(link.rel)])
     return page
 
 

@@ -36,7 +36,7 @@ from linkwell.rights import (
     well_known_kind,
 )
 
-OUTPUT = "wellknown.parquet"
+CAPTURES_OUTPUT = "wellknown.parquet"
 
 
 def _field(name: str, arrow_type: pa.DataType, *, nullable: bool = False) -> "pa.Field[pa.DataType]":

@@ -105,7 +105,8 @@ def create_release(
     folder = release_folder(workspace, version)
     if (folder / MANIFEST_NAME).exists():
         raise UsageError("there is a release of that version already", version, "Choose another version.")
-    links = current_build(workspace).links
+    build = current_build(workspace)
+    links = build.links
     with workspace.lock(LOCK):
         audited = _audit_gate(workspace, links, without_audit)
         decisions = decide(workspace, links, engine)
@@ -126,6 +127,7 @@ def create_release(
             )
         parts = _write(workspace, links, counts, assignment.cells, partition=partition, work=work, engine=engine)
         manifest = _manifest(workspace, version, parts, rows=rows, assignment=assignment, audited=audited)
+        manifest = msgspec.structs.replace(manifest, rights_policy_sha256=build.rights_policy_sha256)
         for part, path in parts:
             keep_part(path, folder, part.file_name)
         CaseBook.open(workspace).log(

@@ -75,6 +75,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Hash of the last entry of the case log when this was signed."""
     previous: Previous | None
     warnings: tuple[str, ...] = ()
+    rights_policy_sha256: str = ""
+    """Of the policy that the verdicts of the newest rows were made under; empty for an imported list."""
 
 
 def schema_columns() -> dict[str, str]:

@@ -6,6 +6,7 @@ from linkwell.rights.licence import Licence, licence_of
 from linkwell.rights.policy import DEFAULT_POLICY, POLICY_FILE, Policy, load_policy
 from linkwell.rights.robots import Robots, parse_robots
 from linkwell.rights.robots_tag import TRAINING_AGENTS
+from linkwell.rights.rsl import MEDIA_TYPE as RSL_TYPE
 from linkwell.rights.statements import HEADER_NAMES, META_NAMES, RSL_LINK, header_signals, meta_signals
 from linkwell.rights.verdicts import (
     RESTRICTION_COLUMNS,
@@ -24,17 +25,20 @@ from linkwell.rights.well_known import (
     resolve_redirects,
     well_known_kind,
 )
+from linkwell.rights.words import KINDS, statement_words, verdict_words
 
 __all__ = [
     "DEFAULT_POLICY",
     "EVIDENCE_SCHEMA",
     "HEADER_NAMES",
+    "KINDS",
     "MAX_WELL_KNOWN_BYTES",
     "META_NAMES",
     "PARSER",
     "POLICY_FILE",
     "RESTRICTION_COLUMNS",
     "RSL_LINK",
+    "RSL_TYPE",
     "TRAINING_AGENTS",
     "UNSTATED",
     "Capture",
@@ -61,5 +65,7 @@ __all__ = [
     "resolve_redirects",
     "restriction_rank",
     "seen_at_text",
+    "statement_words",
+    "verdict_words",
     "well_known_kind",
 ]

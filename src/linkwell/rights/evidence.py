@@ -66,7 +66,7 @@ def page_evidence(
     headers: Sequence[tuple[str, str]] = (),
     metas: Sequence[tuple[str, str]] = (),
     *,
-    licences: Sequence[tuple[str, str]] = (),
+    licences: Sequence[tuple[str, str, str]] = (),
     seen_at: int | None = None,
     warc: str = "",
     offset: int = -1,
@@ -77,7 +77,8 @@ def page_evidence(
         page_url: of the page.
         headers: header fields of its response, those of `HEADER_NAMES`.
         metas: name and content of its metas, those of `META_NAMES`.
-        licences: where a licence was stated (`link`, `meta`, `json-ld`, …; `json-ld image URL` for one image) and its URL.
+        licences: each stated licence: scope (`page` or `image`), place (`rel=license`, `json-ld`, …), URL. All are kept; where they
+            differ, each row says `disagreeing`.
         seen_at: date of the capture, seconds since 1970.
         warc: file that holds the page's record.
         offset: of that record.
@@ -110,25 +111,11 @@ def page_evidence(
         add(header_signals([(name, value)], scope="page"), f"{name}: {value}")
     for name, content in metas:
         add(meta_signals([(name, content)]), f"{name}: {content}")
-    agree = len({url for _place, url in licences}) <= 1
-    for place, url in dict.fromkeys(licences):
+    said = "stated" if len({url for _scope, _place, url in licences}) <= 1 else "disagreeing"
+    for scope, place, url in dict.fromkeys(licences):
         raw = f"{place}: {url}".encode("utf-8", "replace")[:MAX_RAW_BYTES]
-        said = "stated" if agree else "disagreeing"
-        scope = "image" if " " in place else "page"
-        rows.append(
-            Evidence(
-                page_url,
-                scope,
-                LICENCE_KIND,
-                "license",
-                said,
-                malformed=False,
-                raw=raw,
-                seen_at=seen_at,
-                warc=warc,
-                offset=offset,
-            )
-        )
+        row = Evidence(page_url, scope, LICENCE_KIND, "license", said, malformed=False, raw=raw, seen_at=seen_at)
+        rows.append(row._replace(warc=warc, offset=offset))
     return rows
 
 

@@ -1,0 +1,65 @@
+"""Statements in words that a person understands."""
+
+KINDS = {
+    "x-robots-tag": "the server's X-Robots-Tag header",
+    "robots-meta": "a robots meta of the page",
+    "robots.txt": "robots.txt, which keeps a crawler out",
+    "tdm-reservation-header": "the server's tdm-reservation header (TDMRep)",
+    "tdm-reservation-meta": "a tdm-reservation meta of the page (TDMRep)",
+    "tdm-reservation-xmp": "a tdm:reservation inside the image file (TDMRep)",
+    "tdmrep.json": "the host's tdmrep.json (TDMRep)",
+    "content-usage-header": "the server's Content-Usage header (AIPREF)",
+    "content-usage-robots": "Content-Usage in robots.txt (AIPREF)",
+    "content-signal-header": "the server's Content-Signal header",
+    "content-signal-robots": "Content-Signal in robots.txt",
+    "disallow-ai-training": "DisallowAITraining in robots.txt",
+    "rsl-pointer": "a link to licence terms (RSL), which were not read",
+    "rsl": "the host's licence terms (RSL)",
+    "ai.txt": "the host's ai.txt",
+    "trust.txt": "the host's trust.txt",
+    "iptc-data-mining": "IPTC/PLUS Data Mining inside the image file",
+    "c2pa": "a C2PA or CAWG manifest inside the image file",
+    "license": "a stated licence",
+}
+"""Every kind of signal there is, as it is told to people."""
+
+_USES = {
+    "train_ai": "training AI on it",
+    "tdm": "text and data mining",
+    "search": "showing it in search",
+    "license": "the licence",
+}
+_SAID = {
+    "allow": "allows {use}",
+    "disallow": "does not allow {use}",
+    "conditional": "allows {use} on conditions, or only to some",
+    "unknown": "says something about {use} that does not read",
+    "stated": "names the licence",
+    "disagreeing": "names a licence, and another one is named too",
+}
+_VERDICTS = {
+    "allow": "is allowed",
+    "disallow": "is not allowed",
+    "conditional": "is allowed on conditions, or only to some",
+    "unknown": "was neither allowed nor forbidden by anything that reads",
+}
+
+
+def statement_words(kind: str, use: str, verdict: str) -> str:
+    """One statement as a sentence without a full stop.
+
+    >>> statement_words("ai.txt", "train_ai", "disallow")
+    "the host's ai.txt does not allow training AI on it"
+    """
+    said = _SAID.get(verdict, verdict).format(use=_USES.get(use, use))
+    return f"{KINDS.get(kind, kind)} {said}"
+
+
+def verdict_words(use: str, verdict: str) -> str:
+    """One verdict as a sentence.
+
+    >>> verdict_words("search", "allow")
+    'Showing it in search is allowed.'
+    """
+    name = _USES.get(use, use)
+    return f"{name[0].upper()}{name[1:]} {_VERDICTS.get(verdict, verdict)}."
