@@ -19,6 +19,25 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often a task may lose its worker before it is given up."""
 
 
+class FilterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which links a build keeps; the defaults are LAION's. 0, false or an empty value switches a rule off."""
+
+    min_text_characters: int = 5
+    """Links with shorter captions are left out."""
+    max_text_characters: int = 0
+    """Links with longer captions are left out, rather than cut."""
+    printable_text: bool = False
+    """Whether captions with control or private characters, or with characters that did not decode, are left out."""
+    blocked_extensions: tuple[str, ...] = (".svg", ".gif")
+    """URLs whose path ends so are left out."""
+    min_side_pixels: int = 0
+    """Images that declare a smaller width or height are left out; most declare none."""
+    blocked_domains: str = ""
+    """File with one domain a line, which are left out with all below them; relative to the workspace."""
+    max_text_pages: int = 0
+    """Captions that stand on more pages of the build than this (`logo`, `photo`) are left out with all their links."""
+
+
 class BuildSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How links are taken from archives."""
 
@@ -28,6 +47,7 @@ class BuildSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Longer URLs are rejected."""
     bucket_rows: int = 2_000_000
     """Keys that one bucket of the exchange may hold: sets the memory of de-duplication, about 60 bytes each."""
+    filters: FilterSettings = FilterSettings()
 
 
 class PopulateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

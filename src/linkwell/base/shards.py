@@ -123,13 +123,21 @@ class ParquetWriter:
     unbounded values: filter those decoded, or a removed value stays in the dictionary page.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, *, row_group_rows: int = 100_000) -> None:
+    def __init__(
+        self, path: Path, schema: pa.Schema, *, row_group_rows: int = 100_000, intermediate: bool = False
+    ) -> None:
+        """Open the file; `intermediate` is for one that a later stage reads once: quick to write, larger."""
         self._rows = row_group_rows
         self._schema = schema
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._writer = pq.ParquetWriter(
-            path, schema, compression="zstd", use_content_defined_chunking=True, write_page_index=True
+            path,
+            schema,
+            compression="lz4" if intermediate else "zstd",
+            use_content_defined_chunking=not intermediate,
+            write_page_index=not intermediate,
+            write_statistics=not intermediate,
         )
 
     def write(self, table: pa.Table) -> None:

@@ -64,8 +64,11 @@ class Archive:
         self._counts["broken_gzip" if self._gzipped else "broken_record"] += 1
         self.search_after(record)
 
-    def records(self) -> Iterator[WarcRecord]:
+    def records(self, start: int = 0) -> Iterator[WarcRecord]:
         """The records of `READ_TYPES` that have a length, each valid until the next is asked for.
+
+        Args:
+            start: where to begin; other than 0, it is where a record was found to begin.
 
         Raises:
             OSError: the disk or the network fails.
@@ -73,15 +76,17 @@ class Archive:
         with contextlib.closing(self.open()) as file:
             self.byte_size = file.seek(0, 2)
             self._gzipped = _read_at(file, 0, len(_GZIP_MAGIC)) == _GZIP_MAGIC
-            start: int | None = 0
-            while start is not None:
-                file.seek(start)
-                start = yield from self._run(file, start)
+            following: int | None = start
+            is_known = start > 0
+            while following is not None:
+                file.seek(following)
+                following = yield from self._run(file, following, is_known=is_known)
+                is_known = False
 
-    def _run(self, file: BinaryIO, start: int) -> Generator[WarcRecord, None, int | None]:
+    def _run(self, file: BinaryIO, start: int, *, is_known: bool) -> Generator[WarcRecord, None, int | None]:
         """Read from `start` until the end, damage, or a request to search; returns where to go on, or None at the end."""
         position = start
-        found = without_length = False
+        found, without_length = is_known, False
         self._search_from = None
         try:
             for record in ArchiveIterator(file, READ_TYPES, parse_http=False):

@@ -161,17 +161,14 @@ class LinkCollector:
                 stated[url] = rights
         licences = []
         for row in range(first, first + len(kept)) if stated else ():
-            rights_of_row = stated.get(self._urls[row])
-            if rights_of_row is None:
-                continue
-            if rights_of_row.credit:
-                self._credits[row] = rights_of_row.credit
-            if rights_of_row.licence:
-                url, reason = self._resolver.resolve(rights_of_row.licence)
-                licence = licence_of([url]) if reason is None else None
-                if licence:
-                    self._image_licences[row] = licence
-                    licences.append(url)
+            rights = stated.get(self._urls[row], _NOTHING)
+            if rights.credit:
+                self._credits[row] = rights.credit
+            url, reason = self._resolver.resolve(rights.licence or "")
+            licence = licence_of([url]) if reason is None else None
+            if licence:
+                self._image_licences[row] = licence
+                licences.append(url)
         return licences
 
     def _add_page(self, page: Page, first: int, kept: list[int]) -> None:
@@ -270,6 +267,7 @@ class LinkCollector:
         return table
 
 
+_NOTHING = ImageRights()
 Statements = tuple[tuple[str, str], ...]
 Codes = tuple[int, ...]
 
@@ -301,7 +299,7 @@ def _reason_without_text(src: str) -> str:
 
 
 def _sparse(values: Mapping[int, int | str], rows: int, kind: pa.DataType) -> "pa.Array[Any]":
-    return pa.array([values.get(row) for row in range(rows)], kind) if values else pa.nulls(rows, kind)
+    return pa.array([values.get(row) for row in range(rows)] if values else [None] * rows, kind)
 
 
 def _over(column: "pa.Array[Any]", values: Mapping[int, str]) -> "pa.Array[Any]":

@@ -1,5 +1,6 @@
 """The task that turns one archive file into one shard of links."""
 
+import contextlib
 import gc
 import os
 import re
@@ -13,12 +14,15 @@ from fastwarc.warc import WarcRecord, WarcRecordType
 
 from linkwell.base.errors import UnavailableError
 from linkwell.base.schema import LINK_SCHEMA
+from linkwell.base.settings import FilterSettings
 from linkwell.base.shards import ParquetWriter, storage_error
 from linkwell.build.archive import MAX_RECORD_BYTES, Archive
 from linkwell.build.columns import BATCH_ROWS, LinkCollector
 from linkwell.build.evidence import EVIDENCE_OUTPUT, FOLDER, EvidenceWriter
+from linkwell.build.filters import NO_FILTERS, read_domains
 from linkwell.build.html import read_html_page
 from linkwell.build.language import LanguageDetector
+from linkwell.build.members import Members
 from linkwell.build.page import Page
 from linkwell.build.wat import read_wat_page
 from linkwell.build.wellknown import CAPTURES_OUTPUT, CaptureWriter, read_capture
@@ -45,6 +49,8 @@ class ExtractSettings(msgspec.Struct, frozen=True):
     max_url_characters: int
     language: bool = True
     policy: Policy = DEFAULT_POLICY
+    filters: FilterSettings = NO_FILTERS
+    blocked_domains_sha256: str = ""
 
 
 class ExtractParams(msgspec.Struct, frozen=True):
@@ -69,12 +75,17 @@ def extract(context: TaskContext) -> None:
         max_url_characters=settings.max_url_characters,
         detector=LanguageDetector() if settings.language else None,
         policy=settings.policy,
+        filters=settings.filters,
+        blocked_domains=_blocked_domains(settings),
     )
     output = context.output("links.parquet")
     evidence = EvidenceWriter(_beside(context, EVIDENCE_OUTPUT))
     captures = CaptureWriter(_beside(context, CAPTURES_OUTPUT))
     try:
-        with fewer_collections(), ParquetWriter(output, LINK_SCHEMA, row_group_rows=ROW_GROUP_ROWS) as writer:
+        with (
+            fewer_collections(),
+            ParquetWriter(output, LINK_SCHEMA, row_group_rows=ROW_GROUP_ROWS, intermediate=True) as writer,
+        ):
             for page in read_pages(params.source, context.counts, collector, settings.crawl, captures):
                 collector.add(page)
                 if collector.row_count >= BATCH_ROWS:
@@ -88,6 +99,11 @@ def extract(context: TaskContext) -> None:
     except OSError as error:
         # Reading has errors of its own: this is the shard that cannot be written.
         raise storage_error(error, output) from error
+
+
+def _blocked_domains(settings: ExtractSettings) -> frozenset[str]:
+    path = settings.filters.blocked_domains
+    return read_domains(Path(path)) if path else frozenset()
 
 
 def _beside(context: TaskContext, name: str) -> Path:
@@ -139,7 +155,25 @@ def _read_pages(  # noqa: C901, PLR0912 - one branch for each kind of record
     warc = PurePosixPath(source).name
     named = crawl or _crawl_of_path(source)
     collector.crawl = named or UNKNOWN_CRAWL
-    for record in archive.records():
+    with contextlib.closing(archive.open()) as file:
+        members = Members(file)
+        for member in members:
+            if members.is_info:
+                named = named or _crawl_of_info(member[:_MAX_INFO_BYTES])
+                collector.crawl = named or UNKNOWN_CRAWL
+            elif member[:1] != b"{":
+                counts["skipped_metadata"] += 1
+            else:
+                if named is None and len(member) <= _MAX_INFO_BYTES and _INFO in member:
+                    named = _crawl_of_info(member)
+                    collector.crawl = named or UNKNOWN_CRAWL
+                page = read_wat_page(member, counts)
+                if page is not None:
+                    yield page
+        if members.stopped_at is None:
+            counts["bytes_read"] += file.tell()
+            return
+    for record in archive.records(members.stopped_at):
         page = None
         try:
             if record.record_type == WarcRecordType.metadata:
@@ -190,6 +224,6 @@ def _crawl_of_path(path: str) -> str | None:
     return match[1] if match else None
 
 
-def _crawl_of_info(body: bytes) -> str | None:
+def _crawl_of_info(body: bytes | bytearray) -> str | None:
     match = _IS_PART_OF.search(body)
     return match[1].decode("ascii") if match else None

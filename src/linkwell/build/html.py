@@ -9,20 +9,21 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from linkwell.build.body import unpack_body
 from linkwell.build.charset import decode_page
 from linkwell.build.dates import seconds_of
-from linkwell.build.page import Image, Page, Size, add_header, add_meta, is_licence_rel
+from linkwell.build.page import Page, add_header, add_meta, is_licence_rel
+from linkwell.build.pictures import find_pictures
 from linkwell.rights import RSL_LINK, RSL_TYPE
 
 MAX_HTML_BYTES = 8_000_000
 """A longer page is read up to here; the tree of a page takes some ten times its bytes."""
 
-_IMG = re.compile(rb"<i\x00?m\x00?g", re.IGNORECASE)
+_IMG = re.compile(
+    rb"<i\x00?m\x00?g|o\x00?g\x00?:\x00?i\x00?m\x00?a|I\x00?m\x00?a\x00?g\x00?e\x00?O\x00?b", re.IGNORECASE
+)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _LOOKS_LIKE_HTML = re.compile(
     rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_DIGITS = re.compile(r"\s*\+?(\d{1,9})")
-_MAX_SIDE = 1_000_000
 
 
 def read_html_page(record: WarcRecord, warc: str, counts: Counter[str]) -> Page | None:
@@ -82,14 +83,9 @@ def _field(headers: list[tuple[str, str]], name: str) -> str:
 
 
 def fill_page(page: Page, html: str) -> None:
-    """Put what an HTML text says into `page`: images with declared sizes, base, metas, licence links."""
+    """Put what an HTML text says into `page`: pictures, base, metas, licence links."""
     tree = LexborHTMLParser(html)
-    sizes: list[Size] = []
-    for node in tree.css("img"):
-        attributes = node.attributes
-        page.images.append(Image(attributes.get("src") or "", attributes.get("alt") or ""))
-        sizes.append((_pixels(attributes.get("width")), _pixels(attributes.get("height"))))
-    page.sizes = sizes
+    find_pictures(page, tree, html)
     base = tree.css_first("base[href]")
     page.base = _attribute(base, "href") if base is not None else ""
     for node in tree.css("meta"):
@@ -110,12 +106,3 @@ def fill_page(page: Page, html: str) -> None:
 
 def _attribute(node: LexborNode, name: str) -> str:
     return node.attributes.get(name) or ""
-
-
-def _pixels(value: str | None) -> int | None:
-    """A declared side as the HTML standard reads a dimension: digits first, then anything but a per cent sign."""
-    match = _DIGITS.match(value) if value else None
-    if match is None or value is None or value[match.end() :].lstrip("0123456789.").startswith("%"):
-        return None
-    pixels = int(match[1])
-    return pixels if 0 < pixels <= _MAX_SIDE else None

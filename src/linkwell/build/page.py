@@ -6,14 +6,24 @@ import msgspec
 
 from linkwell.rights import HEADER_NAMES, META_NAMES
 
+ALT = "alt"
+"""The usual source of a caption."""
+
 Size = tuple[int | None, int | None]
 
 
 class Image(msgspec.Struct, gc=False):
-    """One `<img>`: its src and alt as they stand in the page, entities decoded; empty where there is none."""
+    """One picture of a page: its address and caption as they stand in the page, entities decoded; empty where there is none."""
 
     url: str = ""
     alt: str = ""
+
+
+class ImageRights(msgspec.Struct, frozen=True, gc=False):
+    """What a page states of one picture: the URL of its licence, and who is to be named."""
+
+    licence: str | None = None
+    credit: str | None = None
 
 
 @dataclass(slots=True)
@@ -21,7 +31,7 @@ class Page:
     """One page and the statements on it.
 
     Of `headers` and `metas` only those are kept that may hold a signal. `images` may hold any struct with `url` and `alt`. `sizes` is parallel to it, or None where the archive keeps no declared
-    sizes. `licences` are the targets of links that say they are the licence, as they stand in the page. `seen_at` is in seconds
+    sizes; so is `text_sources`, None where all captions are alts. `rights` is by address, as it stands in the page. `licences` are the targets of links that say they are the licence, as they stand in the page. `seen_at` is in seconds
     since 1970, UTC, or None where the record's date does not read.
     """
 
@@ -35,6 +45,8 @@ class Page:
     metas: list[tuple[str, str]] = field(default_factory=list)
     licences: list[str] = field(default_factory=list)
     sizes: list[Size] | None = None
+    text_sources: list[str] | None = None
+    rights: dict[str, ImageRights] = field(default_factory=dict)
 
 
 _LICENCE_METAS: frozenset[str] = frozenset(

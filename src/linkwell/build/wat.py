@@ -16,6 +16,10 @@ from linkwell.build.page import PAGE_METAS, Page, add_header, add_meta, is_licen
 from linkwell.rights import HEADER_NAMES, RSL_LINK, RSL_TYPE
 
 _RESPONSE = b'"HTTP-Response-Metadata"'
+_HEAD = b'"Head":{'
+_LINKS = b'"Links":['
+_IMAGE = b'"IMG@/src"'
+_LICENCE = b"icense"
 _INFO = b'"WARC-Info-Metadata"'
 
 
@@ -79,9 +83,43 @@ class _Record(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Record).decode
+_decode_links = msgspec.json.Decoder(list[_Link]).decode
 
 
-def read_wat_page(body: bytes, counts: Counter[str]) -> Page | None:
+def _decode_quickly(body: bytes | bytearray) -> _Record | None:
+    """The record with only those of its links that are images or may state a licence, or None where that cannot be told.
+
+    The links are nine tenths of a record, and most are not wanted. Those that are wanted are cut out, from the brace before the
+    word to the brace after it, and the rest of the list is not looked at. A cut that falls inside a string leaves a piece whose
+    quotes do not pair, which is no JSON: then, and where anything else is unusual, the record is decoded as a whole.
+    """
+    start = body.find(_LINKS)
+    end = body.rfind(b"}]") + 1
+    # In Common Crawl's order, the head before the links and no other list behind them, the last bracket ends the links.
+    if not 0 < start < end or body.find(_HEAD, 0, start) < 0:
+        return None
+    spans: dict[int, int] = {}
+    for word in (_IMAGE, _LICENCE):
+        at = body.find(word, start, end)
+        while at >= 0:
+            after = body.find(b"}", at, end) + 1
+            if not after:
+                return None
+            spans[body.rfind(b"{", start, at)] = after
+            at = body.find(word, after, end)
+    pieces = b",".join([body[first:after] for first, after in spans.items()])
+    try:
+        record = _decode(b"".join((body[: start + len(_LINKS)], body[end:])))
+        links = _decode_links(b"[%b]" % pieces)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if record.envelope.payload.response is None or record.envelope.payload.response.html is None:
+        return None
+    record.envelope.payload.response.html.links = links
+    return record
+
+
+def read_wat_page(body: bytes | bytearray, counts: Counter[str]) -> Page | None:
     """The page that one metadata record describes, or None where it describes something else, or no page with images.
 
     Counts `pages`; `wrong_charset` where bytes had to be replaced; `broken_json`, `skipped_no_response` and `skipped_not_html`.
@@ -90,7 +128,7 @@ def read_wat_page(body: bytes, counts: Counter[str]) -> Page | None:
         counts["skipped_no_response"] += 1
         return None
     try:
-        record = _decode(body)
+        record = _decode_quickly(body) or _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         lenient = _decode_leniently(body, counts)
         if lenient is None:
@@ -123,14 +161,14 @@ def _page(record: _Record, response: _Response, html: _Html, images: list[Any], 
         images=images,
     )
     for name, value in response.headers.items():
-        if name.lower() in HEADER_NAMES:
+        if name not in _silent_names and _may_speak(name, HEADER_NAMES):
             page.headers.extend((name, each) for each in ([value] if isinstance(value, str) else value))
     for meta in html.head.metas:
         if meta.http_equiv:
             # What a page says in place of a header field counts as one.
             add_header(page, meta.http_equiv, meta.content)
         name = meta.name or meta.property
-        if name.lower() in PAGE_METAS:
+        if name not in _silent_names and _may_speak(name, _NAMES):
             add_meta(page, name, meta.content)
     for head_link in html.head.links:
         if "icense" in head_link.rel and is_licence_rel(head_link.rel):
@@ -142,6 +180,19 @@ def _page(record: _Record, response: _Response, html: _Html, images: list[Any], 
     return page
 
 
+_NAMES = PAGE_METAS | HEADER_NAMES
+_silent_names: set[str] = set()
+_MAX_NAMES = 10_000
+
+
+def _may_speak(name: str, names: frozenset[str]) -> bool:
+    """Whether the name of a header field or meta is one of `names`; remembers names that are nobody's."""
+    folded = name.lower()
+    if folded not in _NAMES and len(_silent_names) < _MAX_NAMES:
+        _silent_names.add(name)
+    return folded in names
+
+
 def _offset(value: str | int) -> int:
     try:
         return int(value)
@@ -149,7 +200,7 @@ def _offset(value: str | int) -> int:
         return -1
 
 
-def _decode_leniently(body: bytes, counts: Counter[str]) -> _Record | None:
+def _decode_leniently(body: bytes | bytearray, counts: Counter[str]) -> _Record | None:
     """The record by way of the standard library: any types, any bytes, lone surrogates, raw control characters."""
     text = body.decode("utf-8", "replace")
     try:
