@@ -71,7 +71,7 @@ def _xmp_signals(xmp: Xmp) -> list[Signal]:
         signals += _signals(TDM_KIND, reservation_uses(value), f"tdm:reservation {value}")
     for packet in xmp.malformed:
         # Only what may have been a reservation: most broken packets say nothing about consent.
-        for mark, kind in ((b"DataMining", IPTC_KIND), (b"ns/tdmrep", TDM_KIND)):
+        for mark, kind in ((b"DataMining", IPTC_KIND), (b":reservation", TDM_KIND)):
             if (found := packet.find(mark)) >= 0:
                 excerpt = packet[found : found + 200].decode("utf-8", "replace")
                 signals += _signals(kind, _UNREAD, f"XMP that does not read: {excerpt}")

@@ -1,0 +1,79 @@
+"""`linkwell rights`: why a link has its verdicts, and under which policy."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.build.archives import record, response_record
+from typer.testing import CliRunner
+
+from linkwell.base.workspace import Workspace
+from linkwell.build import build
+from linkwell.cli import app
+from linkwell.engine import Engine
+from linkwell.rights import DEFAULT_POLICY
+
+URL = "https://img.example/heron.jpg"
+
+
+@pytest.fixture
+def built(workspace: Workspace, engine: Engine, tmp_path: Path) -> Workspace:
+    """A build of one link whose page and whose host say no."""
+    page = f'<meta name="robots" content="noimageai"><img src="{URL}" alt="a grey heron">'.encode()
+    robots = b"HTTP/1.1 200 OK\r\n\r\nUser-agent: CCBot\nDisallow: /\n"
+    archive = tmp_path / "crawl.warc"
+    archive.write_bytes(
+        response_record(page, "https://page.example/birds")
+        + record("response", "application/http; msgtype=response", robots, "https://img.example/robots.txt")
+    )
+    build(workspace, [str(archive)], crawl="TEST", engine=engine)
+    return workspace
+
+
+def test_explain_says_what_where_and_when(built: Workspace) -> None:
+    """Each statement in words, with its raw form, its URL and its date; the verdicts and the policy's hash."""
+    result = CliRunner().invoke(app, ["rights", "explain", URL, "-w", str(built.root)])
+    assert result.exit_code == 0, result.output
+    for words in (
+        "Training AI on it is not allowed.",
+        "a robots meta of the page does not allow training AI on it",
+        "robots: noimageai",
+        "robots.txt, which keeps a crawler out does not allow training AI on it",
+        "User-agent: ccbot: Disallow: /",
+        "https://img.example/robots.txt, seen 2024-05-18T01:58:10+00:00",
+        "https://page.example/birds",
+        DEFAULT_POLICY.sha256,
+    ):
+        assert words in result.output
+
+
+def test_explain_in_json(built: Workspace) -> None:
+    """One object with verdicts, statements and policy."""
+    result = CliRunner().invoke(app, ["rights", "explain", URL, "-w", str(built.root), "--json"])
+    told = json.loads(result.output)
+    assert told["verdicts"] == {"train_ai": "disallow", "tdm": "unknown", "search": "unknown"}
+    assert {each["kind"] for each in told["statements"]} == {"robots-meta", "robots.txt"}
+    assert told["policy"] == {"name": DEFAULT_POLICY.name, "sha256": DEFAULT_POLICY.sha256}
+    assert told["policy_changed_since_build"] is False
+
+
+def test_a_changed_policy_is_said(built: Workspace) -> None:
+    """Verdicts of the build were made under another policy than the one now: explain says so."""
+    (built.root / "rights.toml").write_text('name = "mine"\n[agents]\ntraining = ["CCBot"]\n')
+    result = CliRunner().invoke(app, ["rights", "explain", URL, "-w", str(built.root), "--json"])
+    assert json.loads(result.output)["policy_changed_since_build"] is True
+
+
+def test_a_link_that_is_not_there(built: Workspace) -> None:
+    """No guess, an error that says so."""
+    result = CliRunner().invoke(app, ["rights", "explain", "https://img.example/none.jpg", "-w", str(built.root)])
+    assert result.exit_code != 0
+    assert "no such link" in str(result.exception)
+
+
+def test_policy_shows_what_is_in_force(workspace: Workspace) -> None:
+    """Name, hash and crawlers."""
+    result = CliRunner().invoke(app, ["rights", "policy", "-w", str(workspace.root)])
+    assert result.exit_code == 0
+    assert DEFAULT_POLICY.sha256 in result.output
+    assert "GPTBot" in result.output
