@@ -127,8 +127,8 @@ class Converter:
             "safety_bin": _safety_bins(column("punsafe"), rows),
             "cell": pa.nulls(rows, pa.uint32()),
         }
+        made |= _own_columns(table, _KEPT_OF_LINKWELL if self._foreign.name == "linkwell" else USES)
         if self._foreign.name == "linkwell":
-            made |= _own_columns(table)
             made["license_scope"] = pc.if_else(pc.is_valid(made["license"]), made["license_scope"].cast(text), None)
         return pa.table(
             [made[name].cast(LINK_SCHEMA.field(name).type) for name in LINK_SCHEMA.names], schema=LINK_SCHEMA
@@ -253,10 +253,10 @@ def _safety_bins(column: Array | None, rows: int) -> Array:
     return pa.array(bins, mask=~good)
 
 
-def _own_columns(table: pa.Table) -> dict[str, Array]:
-    """Columns that a table of links of ours keeps: what was found out about consent is not lost by importing it."""
+def _own_columns(table: pa.Table, names: Sequence[str]) -> dict[str, Array]:
+    """Columns that keep their name and meaning: what was found out about consent is not lost by exporting and importing it."""
     kept: dict[str, Array] = {}
-    for name in _KEPT_OF_LINKWELL:
+    for name in names:
         if name not in table.column_names:
             continue
         column = table[name].combine_chunks()

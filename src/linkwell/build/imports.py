@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from linkwell.base.errors import DamagedFileError, FormatError, MissingError, ReconciliationError, UsageError
-from linkwell.base.schema import LINK_SCHEMA
+from linkwell.base.schema import LINK_SCHEMA, USES
 from linkwell.base.shards import ParquetWriter, write_bytes
 from linkwell.base.workspace import Workspace
 from linkwell.build.builds import BUILD_FORMAT, RANK, BuildFile, BuildReport, finish_build, read_build, shard_of
@@ -217,7 +217,8 @@ Batches = Iterator[tuple[pa.Table, Sequence[int]]]
 
 def _parquet_batches(file: pq.ParquetFile, foreign: Foreign, params: ImportParams) -> Batches:
     groups = list(range(params.first_group, params.last_group))
-    columns = list(dict.fromkeys(foreign.columns.values()))
+    verdicts = [use for use in USES if use in file.schema_arrow.names]
+    columns = list(dict.fromkeys([*foreign.columns.values(), *verdicts]))
     if foreign.name == "linkwell":
         columns = [name for name in file.schema_arrow.names if name in LINK_SCHEMA.names]
     number = params.first_row

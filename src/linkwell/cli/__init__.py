@@ -15,6 +15,7 @@ from linkwell.cli.audit import add_audit_commands
 from linkwell.cli.build import add_build_commands
 from linkwell.cli.cases import add_cases_commands
 from linkwell.cli.demo import add_demo_commands
+from linkwell.cli.export import add_export_commands
 from linkwell.cli.feed import add_feed_commands
 from linkwell.cli.import_ import add_import_commands
 from linkwell.cli.lists import add_lists_commands
@@ -66,6 +67,7 @@ add_recall_commands(app)
 add_purge_commands(app)
 add_build_commands(app)
 add_import_commands(app)
+add_export_commands(app)
 add_lists_commands(app)
 add_populate_commands(app)
 add_audit_commands(app)
