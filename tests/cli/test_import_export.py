@@ -81,3 +81,26 @@ def test_a_quarantined_link_of_a_build_is_neither_exported_nor_credited(run: Run
     code, _ = run("credit", str(tmp_path / "g.csv"), "--as", "csv", "--grouped")
     assert code == 0
     assert (tmp_path / "g.csv").read_text().splitlines()[1] == "site.example,,,,2,"
+
+
+def test_an_import_becomes_a_release_that_is_exported_and_compared_with(run: Run, tmp_path: Path) -> None:
+    """All that follows a build works on an import; a release is exported as it is published, whatever was reported since."""
+    settings = 'dataset = "links"\n[engine]\nworkers = 1\n[release]\ncell_min_rows = 2\n'
+    (tmp_path / "w" / "linkwell.toml").write_text(settings)
+    urls = [f"http://s{n % 3}.example/{n}.jpg" for n in range(12)]
+    run("import", "--no-language", _list(tmp_path / "l.csv", urls))
+    for arguments in (
+        ["feed", "keys"],
+        ["feed", "init"],
+        ["release", "create", "v1", "--as", "ana", "--without-audit", "a test"],
+    ):
+        code, out = run(*arguments)
+        assert code in (0, 1), out
+    CaseBook.open(Workspace.open(tmp_path / "w")).report([urls[1]], kind="opt-out", who="form")
+    code, out = run("export", "--as", "datacomp", str(tmp_path / "to"), "--release", "v1", "--json")
+    assert (code, json.loads(out)["rows"], json.loads(out)["source"]) == (0, 12, "release v1 revision 1")
+    found = {url for path in (tmp_path / "to").glob("*.parquet") for url in pq.read_table(path)["url"].to_pylist()}
+    assert found == set(urls)
+    new = _list(tmp_path / "new.csv", [*urls, "http://new.example/"])
+    code, out = run("import", "--no-language", "--json", "--against", "v1", new)
+    assert (json.loads(out)["links"], json.loads(out)["known"]) == (1, 12)

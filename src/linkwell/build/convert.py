@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -141,6 +142,7 @@ class Converter:
         given_texts: Iterable[str | None] = (
             _strings(table[columns["text"]].combine_chunks()) if has_text else [""] * len(given_urls)
         )
+        good_origins, max_url = self._resolver.good_origins, self._resolver.max_url_characters
         resolve, reject, limit = self._resolver.resolve, self._rejections.add, self._max_text_characters
         urls: list[str] = []
         texts: list[str] = []
@@ -156,10 +158,18 @@ class Converter:
             if _broken(given_url) or _broken(text):
                 reject("not_utf8", numbers[index])
                 continue
-            url, reason = resolve(given_url)
-            if reason is not None:
-                reject(_REASONS.get(reason, reason), numbers[index])
-                continue
+            if (
+                given_url[: given_url.find("/", 8) + 1] in good_origins
+                and given_url.isprintable()
+                and given_url[-1] != " "
+                and len(given_url) <= max_url
+            ):
+                url = given_url
+            else:
+                url, reason = resolve(given_url)
+                if reason is not None:
+                    reject(_REASONS.get(reason, reason), numbers[index])
+                    continue
             if len(text) > limit:
                 text = text[:limit].rstrip()
                 self._rejections.counts["texts_cut"] += 1
@@ -185,6 +195,7 @@ def _language(value: str | None) -> str:
     return _OLD_CODES.get(code, code) if _LANGUAGE.fullmatch(code) else UNSURE
 
 
+@lru_cache(maxsize=4096)
 def _licence(value: str | None) -> str | None:
     """The licence URL; LAION writes `?` for none. What is no URL names no licence that can be linked to."""
     return licence_of([value.strip()]) if value and not _broken(value) else None
