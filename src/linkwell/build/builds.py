@@ -14,6 +14,8 @@ import msgspec
 from linkwell.base.errors import DamagedFileError, MissingError, ReconciliationError
 from linkwell.base.shards import open_parquet, write_bytes
 from linkwell.base.workspace import Workspace, check_name
+from linkwell.build.boilerplate import REJECTED, drop_boilerplate
+from linkwell.build.boilerplate import STAGES as BOILERPLATE_STAGES
 from linkwell.build.evidence import EVIDENCE_OUTPUT
 from linkwell.build.evidence import FOLDER as EVIDENCE_FOLDER
 from linkwell.build.extract import ExtractParams, ExtractSettings
@@ -170,6 +172,11 @@ def build(
             judged = apply_well_known(
                 extracted.outputs("links.parquet"), captures, evidence, folder, engine, policy=policy
             )
+            boilerplate = 0
+            if settings.filters.max_text_pages:
+                judged, boilerplate = drop_boilerplate(
+                    judged, folder, engine, max_pages=settings.filters.max_text_pages
+                )
             kept = deduplicate(
                 judged,
                 folder,
@@ -181,7 +188,7 @@ def build(
             )
             done = BuildFile(
                 format=BUILD_FORMAT,
-                report=_report(name, crawl, extracted, kept, time.monotonic() - started),
+                report=_report(name, crawl, extracted, kept, time.monotonic() - started, boilerplate=boilerplate),
                 sources=inputs,
                 settings=extract_settings,
                 shards=tuple(shard_of(path, folder) for path in kept.outputs("links.parquet")),
@@ -200,7 +207,7 @@ def finish_build(workspace: Workspace, done: BuildFile) -> None:
     folder = workspace.builds / name
     if read_build(folder) is None:
         write_bytes(folder / _BUILD_FILE, msgspec.json.format(msgspec.json.encode(done), indent=1))
-    for stage in ("extract", "rights", "scatter", "reduce"):
+    for stage in ("extract", "rights", "scatter", "reduce", *BOILERPLATE_STAGES):
         # Everything in them stands in the shards, or was a duplicate: a second copy of links is one more to purge.
         shutil.rmtree(folder / stage, ignore_errors=True)
     write_bytes(workspace.builds / _CURRENT_FILE, msgspec.json.encode(_CurrentFile(BUILD_FORMAT, name)))
@@ -284,8 +291,11 @@ def shard_of(path: Path, folder: Path) -> Shard:
     return Shard(os.path.relpath(path, folder.resolve()), path.stat().st_size, rows)
 
 
-def _report(name: str, crawl: str | None, extracted: StageResult, kept: StageResult, seconds: float) -> BuildReport:
+def _report(
+    name: str, crawl: str | None, extracted: StageResult, kept: StageResult, seconds: float, *, boilerplate: int
+) -> BuildReport:
     counts = extracted.counts()
+    counts[REJECTED] += boilerplate
     applied = kept.counts()
     rejected = _named(counts, "rejected_")
     duplicates = counts["duplicates"] + applied["duplicates"]

@@ -16,9 +16,6 @@ from linkwell.rights import RSL_LINK, RSL_TYPE
 MAX_HTML_BYTES = 8_000_000
 """A longer page is read up to here; the tree of a page takes some ten times its bytes."""
 
-_IMG = re.compile(
-    rb"<i\x00?m\x00?g|o\x00?g\x00?:\x00?i\x00?m\x00?a|I\x00?m\x00?a\x00?g\x00?e\x00?O\x00?b", re.IGNORECASE
-)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _LOOKS_LIKE_HTML = re.compile(
     rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
@@ -59,7 +56,7 @@ def read_html_page(record: WarcRecord, warc: str, counts: Counter[str]) -> Page 
     counts["pages"] += 1
     if len(body) == MAX_HTML_BYTES:
         counts["pages_cut"] += 1
-    if not _IMG.search(body):
+    if not _may_have_pictures(body):
         return None
     text, replaced = decode_page(body, content_type)
     if replaced:
@@ -78,6 +75,16 @@ def read_html_page(record: WarcRecord, warc: str, counts: Counter[str]) -> Page 
     return page if page.images else None
 
 
+def _may_have_pictures(body: bytes) -> bool:
+    """Whether a page names pictures in one of the ways that are read; in whatever encoding, as all of them keep ASCII's letters."""
+    if b"<img" in body:
+        return True
+    folded = body.lower()
+    if b"\0" in folded:
+        folded = folded.replace(b"\0", b"")
+    return any(word in folded for word in (b"<img", b"og:image", b"imageobject"))
+
+
 def _field(headers: list[tuple[str, str]], name: str) -> str:
     return ", ".join(value for each, value in headers if each.lower() == name)
 
@@ -86,7 +93,7 @@ def fill_page(page: Page, html: str) -> None:
     """Put what an HTML text says into `page`: pictures, base, metas, licence links."""
     tree = LexborHTMLParser(html)
     find_pictures(page, tree, html)
-    base = tree.css_first("base[href]")
+    base = tree.css_first("base[href]") if _mentions(html, "<base") else None
     page.base = _attribute(base, "href") if base is not None else ""
     for node in tree.css("meta"):
         attributes = node.attributes
@@ -95,13 +102,18 @@ def fill_page(page: Page, html: str) -> None:
             add_header(page, http_equiv, content)
         if name := attributes.get("name") or attributes.get("property"):
             add_meta(page, name, content)
-    for node in tree.css("link[rel], a[rel], area[rel]"):
+    for node in tree.css("link[rel], a[rel], area[rel]") if _mentions(html, "icense") else ():
         if is_licence_rel(_attribute(node, "rel")):
             target = _attribute(node, "href")
             if _attribute(node, "type").strip().lower() == RSL_TYPE:
                 add_meta(page, RSL_LINK, target)
             else:
                 page.licences.append(target)
+
+
+def _mentions(html: str, word: str) -> bool:
+    """Whether a page holds a word in small letters, or capitals: a search is some fifty times as fast as asking the tree."""
+    return word in html or word.upper() in html
 
 
 def _attribute(node: LexborNode, name: str) -> str:

@@ -76,7 +76,7 @@ def _add_img(found: _Found, node: LexborNode, attributes: dict[str, str | None],
         text, source = _other_caption(attributes, ancestors)
     size = (pixels(attributes.get("width")), pixels(attributes.get("height")))
     found.add(src, text, source, size)
-    if len(attributes) < 3 and not ancestors:  # noqa: PLR2004 - src and alt: nothing further
+    if src and len(attributes) < 3 and not ancestors:  # noqa: PLR2004 - src and alt: nothing further
         return
     others = [next(filter(None, map(attributes.get, LAZY_ATTRIBUTES)), None), largest(attributes.get("srcset"))]
     others.extend(largest(attributes.get(name)) for name in LAZY_SRCSETS if name in attributes)
