@@ -67,7 +67,7 @@ def shards(world: World, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Two links as the current build, the first of them bad; no releases."""
     paths = world.shards(["bad", "good"])
     world.fetched(("bad", digests_of("bad")))
-    build = SimpleNamespace(name="b1", links=paths)
+    build = SimpleNamespace(name="b1", links=paths, rights_policy_sha256="")
     monkeypatch.setattr(linkwell.build, "current_build", lambda _workspace: build)
     monkeypatch.setattr(linkwell.release, "list_releases", lambda _workspace: [])
     return paths

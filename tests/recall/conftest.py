@@ -55,7 +55,7 @@ def release(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def make(workspace: Workspace, version: str, count: int) -> None:
         path = workspace.builds / f"{version}.parquet"
         pq.write_table(link_table(urls_of(count)), path)
-        build = SimpleNamespace(name=version, links=[path], rows=count)
+        build = SimpleNamespace(name=version, links=[path], rows=count, rights_policy_sha256="")
         monkeypatch.setattr("linkwell.release.create.current_build", lambda _workspace: build)
         create_release(workspace, version, engine=SerialEngine(), without_audit="a test", who="ana")
         publish_release(workspace, version, "ana")

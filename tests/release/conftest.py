@@ -87,7 +87,7 @@ def set_build(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> SetBuild
             path = folder / f"{start:05d}.links.parquet"
             pq.write_table(link_table(urls[start : start + 100]), path)
             paths.append(path)
-        build = SimpleNamespace(name=f"b{number}", links=paths, rows=len(urls))
+        build = SimpleNamespace(name=f"b{number}", links=paths, rows=len(urls), rights_policy_sha256="")
         monkeypatch.setattr("linkwell.release.create.current_build", lambda _workspace: build)
         return paths
 

@@ -48,7 +48,7 @@ def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     ]
     path = workspace.builds / "b1.parquet"
     pq.write_table(pa.Table.from_pylist(rows, LINK_SCHEMA), path)
-    build = SimpleNamespace(name="b1", links=[path], rows=len(rows))
+    build = SimpleNamespace(name="b1", links=[path], rows=len(rows), rights_policy_sha256="")
     monkeypatch.setattr("linkwell.release.create.current_build", lambda _workspace: build)
     create_release(workspace, "v1", engine=SerialEngine(), without_audit="a test", who="ana")
     publish_release(workspace, "v1", "ana")

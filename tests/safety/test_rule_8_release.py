@@ -78,7 +78,9 @@ def _next_release(
 ) -> tuple[set[str], dict[str, int], tuple[int, ...]]:
     path = workspace.builds / "links.parquet"
     pq.write_table(link_table(some_urls(80)), path)
-    monkeypatch.setattr("linkwell.release.create.current_build", lambda _w: SimpleNamespace(links=[path]))
+    monkeypatch.setattr(
+        "linkwell.release.create.current_build", lambda _w: SimpleNamespace(links=[path], rights_policy_sha256="")
+    )
     first = rows_of(make(workspace, "v1", engine))
     cell = sorted(url for url, number in first.items() if number == 3)
     CaseBook.open(workspace).report([cell[row]], kind="illegal", who="ada")
@@ -159,7 +161,8 @@ def test_two_truths_in_one_cell_give_the_same_first_release(
         path = made.builds / "links.parquet"
         pq.write_table(link_table(urls), path)
         monkeypatch.setattr(
-            "linkwell.release.create.current_build", lambda _w, path=path: SimpleNamespace(links=[path])
+            "linkwell.release.create.current_build",
+            lambda _w, path=path: SimpleNamespace(links=[path], rights_policy_sha256=""),
         )
         book = CaseBook.open(made)
         book.report([sorted(whole)[1] if whole else urls[9]], kind="illegal", who="ada")

@@ -34,11 +34,12 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 
 
 class Rule(NamedTuple):
-    """An Allow or Disallow: the pattern in normal form, and the line it stands on, from 1."""
+    """An Allow or Disallow: the pattern in normal form, the line it stands on, from 1, and what every match starts with."""
 
     allow: bool
     pattern: bytes
     line: int
+    start: bytes
 
 
 class Record(NamedTuple):
@@ -141,12 +142,17 @@ def parse_robots(data: bytes) -> Robots:
         elif key == b"allow" or key in _DISALLOW:
             has_rules = True
             if value and groups:
-                groups[-1].rules.append(Rule(key == b"allow", normal_pattern(value), number))
+                groups[-1].rules.append(_rule(key == b"allow", value, number))
         else:
             has_rules = has_rules or key == b"content-usage"
             record = Record(key.decode("utf-8", "replace"), value.decode("utf-8", "replace"), number)
             (groups[-1].records if groups else before).append(record)
     return Robots(groups, before, lines)
+
+
+def _rule(allow: bool, value: bytes, line: int) -> Rule:  # noqa: FBT001 - which of the two rules it is
+    pattern = normal_pattern(value)
+    return Rule(allow, pattern, line, pattern.partition(b"*")[0].removesuffix(b"$"))
 
 
 def _split(raw: bytes) -> tuple[bytes, bytes] | None:
@@ -227,6 +233,8 @@ def decide(groups: Iterable[Group], path: bytes) -> Decision:
     best: Rule | None = None
     for group in groups:
         for rule in group.rules:
+            if not path.startswith(rule.start):
+                continue
             if best is not None and (len(rule.pattern), rule.allow) <= (len(best.pattern), best.allow):
                 continue
             if matches(rule.pattern, path):

@@ -14,62 +14,71 @@ from collections.abc import Collection, Iterator
 
 from linkwell.rights.aipref import content_signal, content_usage, usage_rule
 from linkwell.rights.policy import DEFAULT_POLICY, Policy
-from linkwell.rights.robots import Decision, Group, Record, Robots, decide, matches, normal_pattern, path_of
+from linkwell.rights.robots import Group, Record, Robots, decide, matches, normal_pattern, path_of
 from linkwell.rights.verdicts import MAX_EVIDENCE_CHARACTERS, Signal
 
 _AGENT_USES = ("train_ai", "search")
 
 
-def robots_signals(robots: Robots, url: str, *, scope: str, policy: Policy = DEFAULT_POLICY) -> list[Signal]:
-    """The signals of one robots.txt about one URL of its host.
+class RobotsStatements:
+    """What one robots.txt says under one policy; what does not depend on the URL is worked out once.
 
     Args:
-        robots: the file of the URL's host.
-        url: of the image (`scope` image), or of the page it stands on (`scope` page).
-        scope: what the URL is of.
+        robots: the file of the URLs' host.
         policy: which agents are asked about.
     """
-    path = path_of(url) or b"/"
-    found: dict[Signal, None] = {}
-    for use, agents in zip(_AGENT_USES, (policy.training_agents, policy.search_agents), strict=True):
-        agent, decision = _first_shut_out(robots, agents, path)
-        if decision is not None and decision.rule is not None:
-            line = robots.line(decision.rule.line).strip()
-            found[_signal("robots.txt", scope, use, "disallow", f"User-agent: {agent}: {line}")] = None
-    mine, others = _sorted_groups(robots, policy.training_agents | policy.search_agents)
-    for group in mine:
-        for signal in _preferences(group, path, scope):
-            found[signal] = None
-    for record in robots.records:
-        for signal in _record(record, path, scope):
-            found[signal] = None
-    for group in others:
-        for signal in _preferences(group, path, scope):
-            if signal.verdict not in ("allow", "unknown"):
-                found[_signal(signal.kind, scope, signal.use, "conditional", signal.evidence)] = None
-    return list(found)
+
+    def __init__(self, robots: Robots, policy: Policy = DEFAULT_POLICY) -> None:
+        self._robots = robots
+        asked = (policy.training_agents, policy.search_agents)
+        self._shut_out = [_distinct(robots, agents) for agents in asked]
+        held = {id(group) for distinct in self._shut_out for _agent, groups in distinct for group in groups}
+        talking = [group for group in robots.groups if group.records]
+        self._mine = [group for group in talking if id(group) in held]
+        self._others = [group for group in talking if id(group) not in held]
+
+    def signals(self, url: str, *, scope: str) -> list[Signal]:
+        """The signals about one URL of the host.
+
+        Args:
+            url: of the image (`scope` image), or of the page it stands on (`scope` page).
+            scope: what the URL is of.
+        """
+        path = path_of(url) or b"/"
+        found: dict[Signal, None] = {}
+        for use, distinct in zip(_AGENT_USES, self._shut_out, strict=True):
+            for agent, groups in distinct:
+                decision = decide(groups, path)
+                if decision.rule is not None and not decision.allowed:
+                    line = self._robots.line(decision.rule.line).strip()
+                    found[_signal("robots.txt", scope, use, "disallow", f"User-agent: {agent}: {line}")] = None
+                    break
+        for group in self._mine:
+            found.update(dict.fromkeys(_preferences(group, path, scope)))
+        for record in self._robots.records:
+            found.update(dict.fromkeys(_record(record, path, scope)))
+        for group in self._others:
+            for signal in _preferences(group, path, scope):
+                if signal.verdict not in ("allow", "unknown"):
+                    found[_signal(signal.kind, scope, signal.use, "conditional", signal.evidence)] = None
+        return list(found)
 
 
-def _first_shut_out(robots: Robots, agents: Collection[str], path: bytes) -> tuple[str, Decision | None]:
-    """The first agent, by name, that may not fetch the path. Agents that share their groups are asked once."""
-    asked: set[tuple[int, ...]] = set()
+def robots_signals(robots: Robots, url: str, *, scope: str, policy: Policy = DEFAULT_POLICY) -> list[Signal]:
+    """The signals of one robots.txt about one URL of its host; for many URLs keep a `RobotsStatements`."""
+    return RobotsStatements(robots, policy).signals(url, scope=scope)
+
+
+def _distinct(robots: Robots, agents: Collection[str]) -> list[tuple[str, list[Group]]]:
+    """For each set of groups that holds for any of the agents, the first of them by name (`*` where none is named) and the groups."""
+    found: dict[tuple[int, ...], tuple[str, list[Group]]] = {}
     for agent in sorted(agents):
         groups = robots.groups_of(agent, by_name=True)
         key = tuple(id(group) for group in groups)
-        if key in asked:
-            continue
-        asked.add(key)
-        decision = decide(groups, path)
-        if not decision.allowed:
+        if groups and key not in found:
             named = agent in groups[0].names or agent in groups[0].agents
-            return (agent if named else "*"), decision
-    return "", None
-
-
-def _sorted_groups(robots: Robots, agents: Collection[str]) -> tuple[list[Group], list[Group]]:
-    held = {id(group) for agent in agents for group in robots.groups_of(agent, by_name=True)}
-    mine = [group for group in robots.groups if id(group) in held]
-    return mine, [group for group in robots.groups if id(group) not in held]
+            found[key] = (agent if named else "*", groups)
+    return list(found.values())
 
 
 def _preferences(group: Group, path: bytes, scope: str) -> Iterator[Signal]:

@@ -13,7 +13,7 @@ import msgspec
 
 from linkwell.rights.policy import DEFAULT_POLICY, Policy
 from linkwell.rights.robots import Robots, parse_robots
-from linkwell.rights.robots_signals import robots_signals
+from linkwell.rights.robots_signals import RobotsStatements
 from linkwell.rights.rsl import MEDIA_TYPE, POINTER_KIND, Rsl, parse_rsl
 from linkwell.rights.tdmrep import TdmRep, parse_tdmrep
 from linkwell.rights.text_files import AiTxt, TrustTxt, parse_ai_txt, parse_trust_txt
@@ -123,7 +123,10 @@ class HostFiles:
 
     def __init__(self, captures: Sequence[Capture], policy: Policy = DEFAULT_POLICY) -> None:
         self._policy = policy
-        self._robots = _read(captures, "robots.txt", parse_robots)
+        self._robots = [
+            (capture, RobotsStatements(robots, policy))
+            for capture, robots in _read(captures, "robots.txt", parse_robots)
+        ]
         self._tdmreps = _read(captures, "tdmrep.json", parse_tdmrep)
         self._ai_txts = _read(captures, "ai.txt", parse_ai_txt)
         self._rsls = _read(captures, "rsl", parse_rsl)
@@ -146,7 +149,7 @@ class HostFiles:
     def _all(self, url: str, scope: str) -> Iterator[Statement]:
         policy = self._policy
         for capture, robots in self._robots:
-            for signal in robots_signals(robots, url, scope=scope, policy=policy):
+            for signal in robots.signals(url, scope=scope):
                 if signal.kind != POINTER_KIND or not self._has_terms(signal.evidence):
                     yield capture, signal
         for capture in self._broken:
