@@ -43,6 +43,9 @@ class Members:
         held, offset, at_end = b"", 0, False
         start = 0
         while True:
+            if at_end and start == len(held) and self.stopped_at:
+                self.stopped_at = None
+                return
             end = held.find(_MAGIC, start + _SHORTEST_MEMBER)
             if end < 0 and not at_end:
                 if len(held) - start > _MAX_PACKED_BYTES:
@@ -65,9 +68,6 @@ class Members:
             start = end
             self.stopped_at = offset + start
             yield body
-            if at_end and start == len(held):
-                self.stopped_at = None
-                return
 
     def _body(self, held: bytes, start: int, end: int) -> tuple[bytearray | None, int]:
         """The body of the record that starts at `start` and seems to end before `end` (negative: at the end), and its true end."""
