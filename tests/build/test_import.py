@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from linkwell.base.ids import link_id
 from linkwell.base.schema import LINK_SCHEMA
 from linkwell.base.workspace import Workspace
 from linkwell.build import ImportOptions, ImportReport, current_build, import_links
+from linkwell.build.convert import Rejections
 from linkwell.build.foreign import recognise
-from linkwell.build.listfile import kind_of
+from linkwell.build.listfile import LIST_KINDS, kind_of, open_list
 from linkwell.engine import SerialEngine
 
 URL, TEXT = "http://site.example/a.jpg", "a red bird"
@@ -277,6 +279,47 @@ def test_every_text_survives_every_kind_of_list(
     path.write_text(held.getvalue(), "utf-8", newline="")
     _, found = _import(Workspace.create(folder / "w"), path)
     assert [(row["url"], row["text"]) for row in found] == [(row["url"], row["text"]) for row in rows]
+
+
+PIECES = st.sampled_from(
+    [
+        b'"',
+        b"'",
+        b",",
+        b"\t",
+        b"\n",
+        b"\r",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b":",
+        b"\\",
+        b"\x00",
+        b"\xff",
+        b"http://a.example/",
+        b"url",
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES | st.binary(max_size=4), max_size=25).map(b"".join), st.sampled_from(LIST_KINDS))
+def test_any_bytes_are_rows_or_an_error_with_a_name(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, kind: str
+) -> None:
+    """No list, however broken, crashes the reader; what it rejects it counts."""
+    path = tmp_path_factory.mktemp("bytes") / f"t.{kind}"
+    path.write_bytes(data)
+    counts: Counter[str] = Counter()
+    try:
+        with open_list(str(path), kind, Rejections(counts)) as opened:
+            rows = list(opened.rows)
+            assert all(len(values) == len(opened.names) for _, values in rows)
+    except (DamagedFileError, FormatError):
+        return
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") + 1
+    assert len(rows) + counts.total() <= max(lines, data.count(b",") + 1)
 
 
 def test_names_tell_kinds() -> None:
