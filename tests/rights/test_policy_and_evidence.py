@@ -109,3 +109,11 @@ def test_every_kind_and_verdict_has_words() -> None:
     assert {
         signal.kind for signal in [*told, *meta_signals([("robots", "noai")]), *embedded_signals(b"")]
     } <= KINDS.keys()
+
+
+def test_the_policy_says_whose_crawler_counts_in_headers() -> None:
+    """A directive for a crawler of the policy decides; for any other it is a condition."""
+    mine = parse_policy(b'name = "m"\n[agents]\ntraining = ["MyBot"]\n', "t")
+    header = [("X-Robots-Tag", "mybot: noai")]
+    assert [row.verdict for row in page_evidence(PAGE, header, policy=mine)] == ["disallow"]
+    assert [row.verdict for row in page_evidence(PAGE, header)] == ["conditional"]

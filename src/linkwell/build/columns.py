@@ -60,6 +60,9 @@ class LinkCollector:
         self._detector = detector
         self._policy = policy
         self._rules = rules(filters, blocked_domains)
+        # Judged before anything else, as it is the rule that most images fail.
+        self._min_text_characters = filters.min_text_characters
+        self._extensions = tuple(f".{each.lower().lstrip('.')}" for each in filters.blocked_extensions)
         self._min_side = filters.min_side_pixels
         self._evidence: list[Evidence] = []
         self._clear()
@@ -85,7 +88,7 @@ class LinkCollector:
         resolver.set_page(page.url, page.base)
         good_origins, max_url = resolver.good_origins, resolver.max_url_characters
         urls, texts = self._urls, self._texts
-        counts, max_text = self.counts, self._max_text_characters
+        counts, max_text, min_text = self.counts, self._max_text_characters, self._min_text_characters
         seen: dict[str, str] = {}
         seen_again: set[tuple[str, str]] = set()
         kept: list[int] = []
@@ -95,6 +98,9 @@ class LinkCollector:
             text = " ".join(alt.split()) if alt else ""
             if not text:
                 counts[_reason_without_text(src)] += 1
+                continue
+            if len(text) < min_text:
+                counts["rejected_text_too_short"] += 1
                 continue
             if len(text) > max_text:
                 text = text[:max_text].rstrip()
@@ -121,12 +127,19 @@ class LinkCollector:
             urls.append(url)
             texts.append(text)
             kept.append(number)
-        if kept and (self._rules or self._min_side):
+        if kept and (self._min_side or self._needs_rules(first)):
             kept = self._filter(page, first, kept)
         counts["images"] += len(page.images)
         if kept:
             counts["links"] += len(kept)
             self._add_page(page, first, kept)
+
+    def _needs_rules(self, first: int) -> bool:
+        """Whether a rule may be against a row from `first` on: a page's URLs are searched for the extensions all at once."""
+        if len(self._rules) > (1 if self._extensions else 0):
+            return True
+        urls = "\n".join(self._urls[first:]).lower()
+        return any(each in urls for each in self._extensions)
 
     def _filter(self, page: Page, first: int, kept: list[int]) -> list[int]:
         """Take out the rows from `first` on that a rule is against; returns which images are left."""
@@ -203,6 +216,7 @@ class LinkCollector:
                     *(("page", "stated on the page", url) for url in licences),
                     *(("image", "stated for the image", url) for url in dict.fromkeys(of_images)),
                 ],
+                policy=self._policy,
                 seen_at=page.seen_at,
                 warc=page.warc,
                 offset=page.offset,
@@ -283,7 +297,8 @@ _UNSTATED = _codes(UNSTATED)
 @lru_cache(maxsize=4096)
 def _judge(headers: Statements, metas: Statements, policy: Policy) -> tuple[Codes, tuple[str, ...]]:
     """What a page's statements come to, and the counters they add to; remembered, as most pages say one of a few things."""
-    signals = header_signals(headers, scope="page") + meta_signals(metas)
+    agents = policy.agents.training
+    signals = header_signals(headers, scope="page", user_agents=agents) + meta_signals(metas, user_agents=agents)
     stated = tuple("signals_malformed" if each.verdict == "unknown" else f"signals_{each.verdict}" for each in signals)
     return _codes(combine(signals, policy)), stated
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from linkwell import __version__
+from linkwell.rights.policy import DEFAULT_POLICY, Policy
 from linkwell.rights.statements import header_signals, meta_signals
 from linkwell.rights.verdicts import Signal
 
@@ -67,6 +68,7 @@ def page_evidence(
     metas: Sequence[tuple[str, str]] = (),
     *,
     licences: Sequence[tuple[str, str, str]] = (),
+    policy: Policy = DEFAULT_POLICY,
     seen_at: int | None = None,
     warc: str = "",
     offset: int = -1,
@@ -79,11 +81,13 @@ def page_evidence(
         metas: name and content of its metas, those of `META_NAMES`.
         licences: each stated licence: scope (`page` or `image`), place (`rel=license`, `json-ld`, …), URL. All are kept; where they
             differ, each row says `disagreeing`.
+        policy: which crawlers are asked about.
         seen_at: date of the capture, seconds since 1970.
         warc: file that holds the page's record.
         offset: of that record.
     """
     rows: list[Evidence] = []
+    agents = policy.agents.training
 
     def add(signals: Iterable[Signal], raw: str) -> None:
         data = raw.encode("utf-8", "surrogateescape" if raw.isascii() else "replace")[:MAX_RAW_BYTES]
@@ -108,9 +112,9 @@ def page_evidence(
     usage = [value for name, value in headers if name.strip().lower() == "content-usage"]
     others = [pair for pair in headers if pair[0].strip().lower() != "content-usage"]
     for name, value in [*others, *([("Content-Usage", ", ".join(usage))] if usage else [])]:
-        add(header_signals([(name, value)], scope="page"), f"{name}: {value}")
+        add(header_signals([(name, value)], scope="page", user_agents=agents), f"{name}: {value}")
     for name, content in metas:
-        add(meta_signals([(name, content)]), f"{name}: {content}")
+        add(meta_signals([(name, content)], user_agents=agents), f"{name}: {content}")
     said = "stated" if len({url for _scope, _place, url in licences}) <= 1 else "disagreeing"
     for scope, place, url in dict.fromkeys(licences):
         raw = f"{place}: {url}".encode("utf-8", "replace")[:MAX_RAW_BYTES]

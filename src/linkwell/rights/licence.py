@@ -12,6 +12,7 @@ import can_ada
 from linkwell.rights.cc_licences import CREATIVE_COMMONS_PATHS
 
 _HOSTS = frozenset({"creativecommons.org", "www.creativecommons.org"})
+_PAGES_OF_A_LICENCE = ("deed", "legalcode", "rdf")
 _MAX_URL_CHARACTERS = 2_000
 
 
@@ -30,6 +31,8 @@ def creative_commons(url: str) -> str | None:
 
     >>> creative_commons("http://www.creativecommons.org/licenses/BY-SA/3.0/de/deed.en?x=1")
     'https://creativecommons.org/licenses/by-sa/3.0/de/'
+    >>> creative_commons("https://creativecommons.org/licenses/by-sa/3.0/xx/") is None
+    True
     >>> creative_commons("https://example.org/creativecommons.org/licenses/by/4.0/") is None
     True
     """
@@ -43,7 +46,8 @@ def creative_commons(url: str) -> str | None:
     for length in (4, 3, 2):
         # The longest that is a licence: what follows is a deed, a legal code or a language.
         path = "/".join(words[:length])
-        if path in CREATIVE_COMMONS_PATHS:
+        following = words[length] if len(words) > length else ""
+        if path in CREATIVE_COMMONS_PATHS and (not following or following.startswith(_PAGES_OF_A_LICENCE)):
             return f"https://creativecommons.org/{path}/"
     return None
 
