@@ -28,11 +28,12 @@ SHARED = Path(os.environ.get("LINKWELL_SHARED", ROOT.parent / "shared"))
 OURS = """
 import json, resource, sys, time
 from pathlib import Path
+from linkwell.base.settings import FilterSettings
 from linkwell.build.extract import ExtractParams, ExtractSettings, extract
 from linkwell.engine import local_input, task
 from linkwell.engine.task import execute
 source, folder, times, language = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "language"
-settings = ExtractSettings(None, 2000, 2000, language)
+settings = ExtractSettings(None, 2000, 2000, language, filters=FilterSettings())
 rows = 0
 started = time.process_time()
 for number in range(times):
@@ -51,6 +52,18 @@ started = time.process_time()
 rows = sum(1 for _ in range(int(sys.argv[2])) for _ in process_wat(sys.argv[1], "image"))
 seconds = time.process_time() - started
 print(json.dumps({"seconds": seconds, "rows": rows, "kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+"""
+
+LIMIT = """
+import gzip, json, sys, time
+import msgspec
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+decode = msgspec.json.Decoder().decode
+started = time.process_time()
+for _ in range(int(sys.argv[2])):
+    for record in ArchiveIterator(gzip.open(sys.argv[1]), WarcRecordType.metadata, parse_http=False):
+        decode(record.reader.read())
+print(json.dumps({"seconds": time.process_time() - started}))
 """
 
 VERSIONS = """
@@ -74,7 +87,7 @@ def run(python: Path, code: str, *arguments: str) -> dict[str, float]:
         check=True,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": ""},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src") if python == Path(sys.executable) else ""},
     )
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -101,6 +114,14 @@ def main() -> None:
         once = joined(inputs, source)
         times = -(-given.megabytes * 1_000_000 // once)
         raw = once * times
+        limit = (
+            raw
+            / 1e6
+            / statistics.median(run(Path(sys.executable), LIMIT, str(source), str(times))["seconds"] for _ in range(3))
+        )
+        print(
+            f"limit: {limit:.0f} raw MB/CPU-s for gunzip (zlib) and decoding the JSON of metadata records (msgspec, untyped), no more"
+        )
         print(f"input: {', '.join(path.name for path in inputs)}: {once / 1e6:.0f} MB raw, {times} times")
         for mode in ("plain", "language"):
             pairs = []

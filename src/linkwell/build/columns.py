@@ -82,7 +82,7 @@ class LinkCollector:
         self._licences: list[str | None] = []
         self._verdicts: list[Codes] = []
 
-    def add(self, page: Page) -> None:
+    def add(self, page: Page) -> None:  # noqa: C901 - the innermost loop: a call costs as much as what it does
         """Judge the images of one page."""
         resolver = self._resolver
         resolver.set_page(page.url, page.base)

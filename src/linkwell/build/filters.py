@@ -23,11 +23,6 @@ Rule = Callable[[str, str], bool]
 """From URL and text to whether the link goes."""
 
 
-def text_too_short(text: str, min_characters: int) -> bool:
-    """Whether a text has fewer characters than that."""
-    return len(text) < min_characters
-
-
 def text_too_long(text: str, max_characters: int) -> bool:
     """Whether a text has more characters than that, where other builds would cut it."""
     return len(text) > max_characters
@@ -90,10 +85,11 @@ def read_domains(path: Path) -> frozenset[str]:
 
 
 def rules(settings: FilterSettings, domains: frozenset[str]) -> list[tuple[str, Rule]]:
-    """The rules over URL and text that the settings switch on, cheap ones first, each with its counter."""
+    """The rules over URL and text that the settings switch on, cheap ones first, each with its counter.
+
+    `min_text_characters` is not among them: the collector asks it first of all, before it resolves a URL.
+    """
     found: list[tuple[str, Rule]] = []
-    if settings.min_text_characters:
-        found.append(("rejected_text_too_short", lambda _url, text: text_too_short(text, settings.min_text_characters)))
     if settings.max_text_characters:
         found.append(("rejected_text_too_long", lambda _url, text: text_too_long(text, settings.max_text_characters)))
     if settings.printable_text:
