@@ -40,11 +40,18 @@ def settings_page() -> str:
     docs = _field_docs()
     for section in msgspec.structs.fields(Settings):
         if isinstance(section.type, type) and issubclass(section.type, msgspec.Struct):
-            for field in msgspec.structs.fields(section.type):
-                meaning = docs.get((section.type.__name__, field.name), "")
-                default = msgspec.json.encode(field.default).decode()
-                lines.append(f"| `{section.name}.{field.name}` | `{default}` | {meaning} |")
+            lines.extend(_rows(section.name, section.type, docs))
     return "\n".join([*lines, "", "```toml", 'dataset = "birds"', "", "[populate]", "concurrency = 32", "```", ""])
+
+
+def _rows(prefix: str, section: type[msgspec.Struct], docs: dict[tuple[str, str], str]) -> Iterator[str]:
+    """A row for each setting of a section, and of the sections in it."""
+    for field in msgspec.structs.fields(section):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from _rows(f"{prefix}.{field.name}", field.type, docs)
+        else:
+            default = msgspec.json.encode(field.default).decode()
+            yield f"| `{prefix}.{field.name}` | `{default}` | {docs.get((section.__name__, field.name), '')} |"
 
 
 def _field_docs() -> dict[tuple[str, str], str]:
