@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.build.archives import gzipped, image, record, wat_pages, wat_record, wat_value
 from tests.build.conftest import extract_file
@@ -45,6 +45,7 @@ LINKS = st.lists(
 )
 
 
+@example([{"path": "IMG@/src", "alt": "}"}, {"url": "{", "path": "IMG@/src"}], {}, "")
 @given(LINKS, st.dictionaries(STRINGS, STRINGS, max_size=3), STRINGS)
 def test_links_cut_out_are_those_of_the_whole_record(
     links: list[dict[str, str]], headers: dict[str, str], base: str
