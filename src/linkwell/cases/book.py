@@ -4,7 +4,7 @@ Every change is one transaction that holds the change and its log entry; a kill 
 that is not rejected are quarantined, from the moment the case is there.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -16,7 +16,7 @@ from linkwell.base.errors import TwoPersonError, UsageError
 from linkwell.base.ids import canonical_id, link_id
 from linkwell.base.workspace import Workspace
 from linkwell.cases import queries, replay
-from linkwell.cases.chain import START_HASH
+from linkwell.cases.chain import START_HASH, entries_code
 from linkwell.cases.kinds import DECISIONS, KINDS, REPORTABLE, check_person, person_key
 from linkwell.cases.store import Store, log_end, time_text
 from linkwell.cases.tables import cases, decisions, entries, resolved
@@ -80,7 +80,7 @@ class CaseBook:
             The numbers of the new cases.
         """
         opened: dict[tuple[str, str], int] = {}
-        counts: Counter[tuple[str, str]] = Counter()
+        found: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         with self._store.writing() as (connection, write_log):
             for batch in _batches(findings):
                 grouped: dict[tuple[str, str], dict[bytes, str]] = defaultdict(dict)
@@ -107,15 +107,12 @@ class CaseBook:
                         for link, algorithm in new.items()
                     ]
                     connection.execute(insert(entries), rows)
-                    counts[key] += len(rows)
+                    found[key] += new
             for key, number in opened.items():
                 kind = _finding_kind(key[1])
-                write_log(
-                    replay.OPENED,
-                    MACHINE,
-                    number,
-                    {**replay.opened_detail(kind, key[0], counts[key], covered=KINDS[kind].covered), "class": key[1]},
-                )
+                code = entries_code(self._store.master_key(), ((link, None) for link in sorted(found[key])))
+                detail = replay.opened_detail(kind, key[0], len(found[key]), covered=KINDS[kind].covered, code=code)
+                write_log(replay.OPENED, MACHINE, number, {**detail, "class": key[1]})
         return list(opened.values())
 
     def report(self, urls: Sequence[str], *, kind: str, who: str | None, covered: bool | None = None) -> int:
@@ -148,9 +145,9 @@ class CaseBook:
             for batch in _batches(ids.items()):
                 rows = [{"case_number": number, "link_id": link, "canonical_id": key} for link, key in batch]
                 connection.execute(insert(entries), rows)
-            write_log(
-                replay.OPENED, taken_by, number, replay.opened_detail(kind, REPORT_SOURCE, len(ids), covered=covers)
-            )
+            code = entries_code(self._store.master_key(), sorted(ids.items()))
+            detail = replay.opened_detail(kind, REPORT_SOURCE, len(ids), covered=covers, code=code)
+            write_log(replay.OPENED, taken_by, number, detail)
         return number
 
     def _open_case(self, connection: Connection, kind: str, source: str, *, covered: bool) -> int:
@@ -297,7 +294,8 @@ class CaseBook:
                 new = sorted(links - queries.case_link_ids(connection, number))
                 if new:
                     connection.execute(insert(resolved), [{"case_number": number, "link_id": link} for link in new])
-                    write_log(replay.RESOLVED, MACHINE, number, {"links": len(new)})
+                    code = entries_code(self._store.master_key(), queries.resolved_entries(connection, number))
+                    write_log(replay.RESOLVED, MACHINE, number, {"links": len(new), "code": code})
                     added += len(new)
         return added
 
@@ -340,7 +338,13 @@ class CaseBook:
             DamagedFileError: the file does not read.
         """
         with self._store.locked(), self._store.reading() as connection:
-            return verify(connection, self._store.read_head(), self._store.head_path, set(anchors) - {START_HASH})
+            return verify(
+                connection,
+                self._store.read_head(),
+                self._store.head_path,
+                set(anchors) - {START_HASH},
+                self._store.master_key(),
+            )
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:

@@ -1,5 +1,6 @@
 """What a case can be about, how long its decision may take, and how names of people are compared."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +17,10 @@ REPORTABLE = ("illegal", "intimate", "privacy", "opt-out", "licence", "dead")
 """Kinds that a person can report; `perceptual` comes from findings only."""
 
 _MAX_NAME_CHARACTERS = 100
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters and marks that show as nothing (Default_Ignorable_Code_Point outside the categories Z and C), and the empty Braille cell."""
 
 
 @dataclass(frozen=True)
@@ -81,4 +86,4 @@ def person_key(who: str) -> str:
     True
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", who).casefold())
-    return "".join(c for c in folded if unicodedata.category(c)[0] not in "ZC")
+    return "".join(c for c in folded if unicodedata.category(c)[0] not in "ZC" and not _UNSEEN.match(c))

@@ -1,6 +1,6 @@
 """What is read from the tables of the case book, as values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -88,6 +88,20 @@ def case_link_ids(connection: Connection, number: int) -> set[bytes]:
     for table in (entries, resolved):
         found.update(connection.scalars(select(table.c.link_id).where(table.c.case_number == number)))
     return found
+
+
+def case_entries(connection: Connection, number: int) -> Iterator[tuple[bytes, bytes | None]]:
+    """Link id and canonical id of what was found or reported in a case, by link id."""
+    query = select(entries.c.link_id, entries.c.canonical_id).where(entries.c.case_number == number)
+    for row in connection.execute(query.order_by(entries.c.link_id)):
+        yield row.link_id, row.canonical_id
+
+
+def resolved_entries(connection: Connection, number: int) -> Iterator[tuple[bytes, None]]:
+    """Link ids that the reports of a case turned out to mean, by link id; they have no canonical id beside them."""
+    query = select(resolved.c.link_id).where(resolved.c.case_number == number).order_by(resolved.c.link_id)
+    for link in connection.scalars(query):
+        yield link, None
 
 
 def quarantined_ids(connection: Connection) -> set[bytes]:

@@ -146,8 +146,12 @@ def decide(workspace: Workspace, links: Sequence[Path], engine: Engine) -> Decis
 
     An entry of an upheld open case leaves under its public reason, whatever else it is suspected of; every other entry in
     quarantine is held and leaves covered.
+
+    Raises:
+        SignatureError: the cases are not what their log tells, or the log is an older one than earlier releases name.
     """
     book = CaseBook.open(workspace)
+    book.verify_log({release.manifest.log_head for release in open_all(workspace)} - {""})
     book.open_from_findings(read_findings(workspace))
     resolve_reports(workspace, links, engine)
     opened: dict[str, set[bytes]] = {}
