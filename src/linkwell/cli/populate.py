@@ -26,6 +26,13 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     keep_original: Annotated[
         bool, typer.Option("--keep-original", help="Store the bytes as they came; nothing is resized.")
     ] = False,
+    pdq: Annotated[
+        bool,
+        typer.Option(
+            "--pdq/--no-pdq",
+            help="Hash pictures by PDQ. Without, an audit cannot find a changed picture; refused when a hash list has PDQ.",
+        ),
+    ] = True,
     allow_net: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,6 +92,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
             size=size,
             resize=resize,
             keep_original=keep_original,
+            pdq=pdq,
             respect=tuple(use for use in respect.replace(" ", "").split(",") if use not in ("", "none")),
             allow_net=tuple(allow_net or ()),
             resolve=tuple(resolve or ()),

@@ -71,10 +71,12 @@ class LocalEngine:
 def _run_pool(queue: list[Task], suspects: list[Task], folder: Path, workers: int) -> Iterator[Mark]:
     """Run tasks off the end of `queue` until it is empty, or a worker dies: then those in flight are added to `suspects`.
 
-    Workers are forked from a server that has imported Arrow once: a pool is up in 40 ms instead of 500.
+    Workers are forked from a server that has imported Arrow and the modules of the tasks once: a pool is up in 40 ms instead of
+    500, and what was imported is in memory once.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["linkwell.engine.exchange"])
+    modules = {task.fn.partition(":")[0] for task in queue}
+    context.set_forkserver_preload(["linkwell.engine.exchange", *sorted(modules)])
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker)
     running: dict[Future[Mark], Task] = {}
     try:
