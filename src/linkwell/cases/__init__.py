@@ -1,7 +1,7 @@
 """Findings and reports become decisions: cases with a clock, quarantine, two people for every decision, a log that only grows."""
 
 from linkwell.cases.book import ANONYMOUS, MACHINE, CaseBook
-from linkwell.cases.kinds import DECISIONS, KINDS, REPORTABLE, STATES, Kind, check_person, person_key
+from linkwell.cases.kinds import DECISIONS, KINDS, REPORTABLE, STATES, Kind, two_people
 from linkwell.cases.resolve import resolve_reports
 from linkwell.cases.values import Case, LogReport, Takedown
 
@@ -17,7 +17,6 @@ __all__ = [
     "Kind",
     "LogReport",
     "Takedown",
-    "check_person",
-    "person_key",
     "resolve_reports",
+    "two_people",
 ]

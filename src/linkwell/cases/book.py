@@ -17,7 +17,7 @@ from linkwell.base.ids import canonical_id, link_id
 from linkwell.base.workspace import Workspace
 from linkwell.cases import queries, replay
 from linkwell.cases.chain import START_HASH, entries_code
-from linkwell.cases.kinds import DECISIONS, KINDS, REPORTABLE, check_person, person_key
+from linkwell.cases.kinds import DECISIONS, KINDS, REPORTABLE, check_person, person_key, two_people
 from linkwell.cases.store import Store, log_end, time_text
 from linkwell.cases.tables import cases, decisions, entries, resolved
 from linkwell.cases.values import Case, LogReport, Takedown
@@ -253,17 +253,23 @@ class CaseBook:
         with self._store.reading() as connection:
             return queries.read_case(connection, number)
 
-    def entries(self, number: int, who: str) -> list[bytes]:
+    def entries(self, number: int, who: str, second: str) -> list[bytes]:
         """The link ids of a case, sorted. That they were looked at, and by whom, stands in the log before they are shown.
 
+        Args:
+            number: the case's.
+            who: who wants to see them.
+            second: who agrees; another person.
+
         Raises:
+            TwoPersonError: `second` is `who`.
             MissingError: there is no such case.
         """
-        person = check_person(who)
+        person, agrees = two_people(who, second, f"case {number}")
         with self._store.writing() as (connection, write_log):
             queries.case_state(connection, number)
             found = sorted(queries.case_link_ids(connection, number))
-            write_log(replay.SHOWN, person, number, {"entries": len(found)})
+            write_log(replay.SHOWN, person, number, {"entries": len(found), "second": agrees})
         return found
 
     def quarantined(self) -> set[bytes]:

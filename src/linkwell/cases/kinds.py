@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 
-from linkwell.base.errors import UsageError
+from linkwell.base.errors import TwoPersonError, UsageError
 
 STATES = ("open", "proposed", "held", "upheld", "rejected")
 """Where a case stands. `upheld` and `rejected` are final; a `held` case can be proposed for again."""
@@ -77,6 +77,19 @@ def check_person(who: str) -> str:
     if len(name) > _MAX_NAME_CHARACTERS or any(unicodedata.category(c).startswith("C") for c in name):
         raise UsageError("a name has at most 100 characters, all of which print", "--as")
     return name
+
+
+def two_people(who: str, second: str, where: str) -> tuple[str, str]:
+    """The names of who acts and who agrees, as they stand in the log.
+
+    Raises:
+        TwoPersonError: they are one person's.
+        UsageError: one is no name.
+    """
+    first, other = check_person(who), check_person(second)
+    if person_key(first) == person_key(other):
+        raise TwoPersonError("this takes two people", where, "Have somebody else agree: --second NAME")
+    return first, other
 
 
 def person_key(who: str) -> str:

@@ -93,7 +93,7 @@ def run_stage(
     return StageResult(folder, tuple(done[t.index] for t in listed))
 
 
-def run_listed_task(folder: Path, index: int) -> Mark:
+def run_listed_task(folder: Path, index: int, *, packages: Sequence[str] = ("linkwell",)) -> Mark:
     """Run one task of a stage's list: what a batch scheduler's array job calls on each node.
 
     Raises:
@@ -106,5 +106,7 @@ def run_listed_task(folder: Path, index: int) -> Mark:
         raise FormatError("there is no task list here", str(folder), "Name the folder of a stage.") from error
     for each in listed:
         if each.index == index:
+            if each.fn.partition(".")[0] not in packages:  # a task list is data: it does not choose what code runs
+                raise FormatError(f"task {index} is none of Linkwell's", str(folder), "Do not run lists of strangers.")
             return read_mark(folder / each.mark_name) or execute(each, folder)
     raise UsageError(f"the list has no task {index}", str(folder))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from linkwell.base.errors import LinkwellError, SafetyError, TwoPersonError, UsageError
+from linkwell.base.errors import LinkwellError, SafetyError, UsageError
 from linkwell.base.workspace import Workspace
-from linkwell.cases import CaseBook, check_person, person_key
+from linkwell.cases import CaseBook, two_people
 from linkwell.feed import publish_targets, published_targets
 from linkwell.release.store import (
     MANIFEST_NAME,
@@ -94,8 +94,7 @@ def withdraw_release(workspace: Workspace, version: str, reason: str, who: str, 
         MissingError: there is no such release.
         MissingKeyError: a key of the feed is missing.
     """
-    if person_key(check_person(who)) == person_key(check_person(second)):
-        raise TwoPersonError("taking a release offline takes two people", "--second", "Have somebody else agree.")
+    who, second = two_people(who, second, version)
     if not reason.strip():
         raise UsageError("a reason is needed; it stands in the log only", "--reason")
     with workspace.lock(_LOCK):
