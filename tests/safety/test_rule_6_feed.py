@@ -96,8 +96,13 @@ def test_a_clock_that_was_set_back_stops(workspace: Workspace, root: Path, monke
         "::ffff:10.0.0.1",
         "fe80::1%eth0",
         "fd00::1",
-    ]
-    + ["64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "2002:a9fe:a9fe::", "2001:0:4136:e378::", "ff02::1"],
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::1",
+        "2002:a9fe:a9fe::",
+        "2001:0:4136:e378::",
+        "ff02::1",
+    ],
 )
 def test_a_feed_is_not_fetched_from_a_private_address(address: str) -> None:
     """In whatever spelling, and through whatever gateway or tunnel it would be reached."""

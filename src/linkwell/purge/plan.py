@@ -77,7 +77,7 @@ def plan(copy: Path, recalled: Recalled) -> Plan:
     check_dataset(found, recalled)
     wanted = Wanted.of(recalled)
     files: list[FilePlan] = []
-    problems: dict[str, str] = {}
+    problems = dict(found.problems)
     unidentified = untouched = hard_links = 0
     shard_bytes: list[int] = []
     with meter("purge plan", total=len(found.shards), unit="shards") as progress:

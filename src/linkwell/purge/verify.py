@@ -64,7 +64,7 @@ def verify(copy: Path, recalled: Recalled, receipt: Receipt | None) -> VerifyRep
     newer = _check_feed(recalled, receipt)
     wanted = Wanted.of(recalled)
     left: dict[str, int] = {}
-    problems: dict[str, str] = {}
+    problems = dict(found.problems)
     unidentified = 0
     digests: dict[str, str] = {}
     with meter("purge verify", total=len(found.shards), unit="shards") as progress:
