@@ -47,6 +47,6 @@ def test_a_list_is_forgotten_by_two_people(workspace: Workspace, tmp_path: Path)
     assert run.invoke(app, ["lists", "forget", "org", "--as", "ada", "--second", "ben", *base]).exit_code == 0
     assert load_matcher(workspace).empty
     assert _log(workspace) == [
-        ("list imported", "ada", {"source": "org", "replaced": 0, "md5": 1}),
-        ("list forgotten", "ada", {"source": "org", "second": "ben"}),
+        ("list imported", "ada", {"source": "org", "replaced": 0, "md5": 1, "generation": 1}),
+        ("list forgotten", "ada", {"source": "org", "second": "ben", "generation": 2}),
     ]

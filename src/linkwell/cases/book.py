@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, insert, update
 
-from linkwell.base.errors import TwoPersonError, UsageError
+from linkwell.base.errors import SafetyError, TwoPersonError, UsageError
 from linkwell.base.ids import canonical_id, link_id
 from linkwell.base.workspace import Workspace
 from linkwell.cases import queries, replay
@@ -22,7 +22,7 @@ from linkwell.cases.store import Store, log_end, time_text
 from linkwell.cases.tables import cases, decisions, entries, resolved
 from linkwell.cases.values import Case, LogReport, Takedown
 from linkwell.cases.verify import verify
-from linkwell.lists import Finding
+from linkwell.lists import Finding, lists_generation
 
 ANONYMOUS = "anonymous"
 """Who stands in the log for a report that nobody signed."""
@@ -327,6 +327,22 @@ class CaseBook:
                 raise UsageError("a detail of the log holds no URL and at most 1,000 characters", f"detail {name!r}")
         with self._store.writing() as (_connection, write_log):
             write_log(action, person, case, detail)
+
+    def check_lists(self, workspace: Workspace) -> None:
+        """Stop where the hash lists are older than what the log tells of them.
+
+        Raises:
+            SafetyError: they are: an older folder was put in their place, or they are gone.
+            DamagedFileError: their index does not open.
+        """
+        with self._store.reading() as connection:
+            logged = queries.logged_lists_generation(connection)
+        if lists_generation(workspace) < logged:
+            raise SafetyError(
+                "the hash lists are older than what the log tells of them: what came since would be missed",
+                str(workspace.lists),
+                "Restore the folder from its newest backup, or import the lists again until none is missing.",
+            )
 
     def log_head(self) -> str:
         """The hash of the last entry, in hex, which a release's manifest quotes."""

@@ -1,5 +1,6 @@
 """What is read from the tables of the case book, as values."""
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from linkwell.base.errors import MissingError
 from linkwell.cases.kinds import KINDS
-from linkwell.cases.tables import cases, decisions, entries, resolved
+from linkwell.cases.tables import cases, decisions, entries, log, resolved
 from linkwell.cases.values import Case, Takedown
 
 
@@ -102,6 +103,12 @@ def resolved_entries(connection: Connection, number: int) -> Iterator[tuple[byte
     query = select(resolved.c.link_id).where(resolved.c.case_number == number).order_by(resolved.c.link_id)
     for link in connection.scalars(query):
         yield link, None
+
+
+def logged_lists_generation(connection: Connection) -> int:
+    """The newest generation of the hash lists that the log tells of; 0 where it tells of none."""
+    query = select(log.c.detail).where(log.c.action.in_(("list imported", "list forgotten")))
+    return max((int(json.loads(detail).get("generation", 0)) for detail in connection.scalars(query)), default=0)
 
 
 def quarantined_ids(connection: Connection) -> set[bytes]:

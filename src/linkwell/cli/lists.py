@@ -49,11 +49,12 @@ def import_(  # noqa: PLR0917 - Typer passes by name
     Example: linkwell lists import hotline.csv --source hotline
     """
     from linkwell.cases import MACHINE, CaseBook
-    from linkwell.lists import import_list
+    from linkwell.lists import import_list, lists_generation
 
     opened = open_workspace(workspace)
     report = import_list(opened, file, source=source, list_format=list_format, synthetic=synthetic)
     detail: dict[str, str | int] = {"source": source, "replaced": int(report.replaced), **report.loaded}
+    detail["generation"] = lists_generation(opened)
     CaseBook.open(opened).log("list imported", who or MACHINE, None, detail)
     lines = [
         f"{'Replaced' if report.replaced else 'Imported'} the list of {source!r}: {counted(report.loaded)}"
@@ -110,12 +111,14 @@ def forget(
     Example: linkwell lists forget hotline --as ada --second ben
     """
     from linkwell.cases import CaseBook, two_people
-    from linkwell.lists import forget_list, show_lists
+    from linkwell.lists import forget_list, lists_generation, show_lists
 
     opened = open_workspace(workspace)
     who, second = two_people(who, second, source)
     if source not in {info.source for info in show_lists(opened)}:
         raise MissingError(f"there is no list of {source!r}", "hash lists", "linkwell lists show names them.")
-    CaseBook.open(opened).log("list forgotten", who, None, {"source": source, "second": second})
+    # Before the list goes, with the generation that will be: killed in between, everything stops until it is forgotten.
+    detail: dict[str, str | int] = {"source": source, "second": second, "generation": lists_generation(opened) + 1}
+    CaseBook.open(opened).log("list forgotten", who, None, detail)
     forget_list(opened, source)
     emit({"forgotten": source}, as_json, f"The list of {source!r} is gone.")
