@@ -127,10 +127,10 @@ def apply_(  # noqa: PLR0917 - same
     recalled, facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
     if not yes:
         found = plan(copy, recalled)
-        typer.echo(
-            f"{found.removed:,} rows and samples in {len(found.files):,} files of {copy} will be deleted for good."
-        )
-        typer.confirm("Delete them?", abort=True)
+        if found.files:
+            _ask(
+                f"{found.removed:,} rows and samples in {len(found.files):,} files of {copy} will be deleted for good."
+            )
     folder = state or copy / STATE_FOLDER
     receipt = apply(copy, recalled, engine=LocalEngine(workers), key=key, state=state, feed=facts)
     stated = receipt.statement
@@ -230,6 +230,27 @@ def verify_(  # noqa: PLR0917 - same
             "If you changed it on purpose, run linkwell purge apply again for a new receipt.",
         )
     if not report.clean or report.unidentified or (read is not None and not read.statement.complete) or read is None:
+        raise typer.Exit(1)
+
+
+def _ask(what: str) -> None:
+    """Go on only where somebody says yes.
+
+    Raises:
+        UsageError: nobody is there to answer.
+        typer.Exit: the answer is no: code 1, since what was recalled is still there.
+    """
+    typer.echo(what)
+    try:
+        agreed = typer.confirm("Delete them?")
+    except typer.Abort as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        raise UsageError(
+            "nobody answered, so nothing was changed", advice="Give --yes where nobody can answer."
+        ) from None
+    if not agreed:
+        typer.echo("Nothing was changed.")
         raise typer.Exit(1)
 
 
