@@ -29,7 +29,12 @@ class Kept:
     quality: int
     max_pixels: int
     pdq: bool = True
-    """Whether pictures are hashed by PDQ. Where they are not and the original is kept, only their header is read."""
+    """Whether pictures are hashed by PDQ."""
+
+    @property
+    def header_only(self) -> bool:
+        """Whether no picture is decoded: only the header is read where the original is kept and not hashed by PDQ."""
+        return self.keep_original and not self.pdq
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,10 @@ def examine(body: bytes, kept: Kept, matcher: Matcher) -> Examined:
     picture: Picture | None = None
     failure: Failure | None = None
     try:
-        if kept.pdq or not kept.keep_original:
-            picture = decode(body, max_pixels=kept.max_pixels, min_side=_min_side(kept), luma=kept.keep_original)
-        else:
+        if kept.header_only:
             picture = read_header(body, max_pixels=kept.max_pixels)
+        else:
+            picture = decode(body, max_pixels=kept.max_pixels, min_side=_min_side(kept), luma=kept.keep_original)
         if kept.pdq:
             digests = digests.with_picture(picture.pixels, picture.width, picture.height)
         else:

@@ -24,7 +24,7 @@ from linkwell.lists import Finding, Match, Matcher, write_findings
 from linkwell.populate.decode import is_quick
 from linkwell.populate.examine import Examined, Kept, examine
 from linkwell.populate.failures import Failure
-from linkwell.populate.fetch import Headers, parse_target
+from linkwell.populate.fetch import LARGE_BYTES, Headers, parse_target
 from linkwell.populate.links import LINK_COLUMNS, column, read_links
 from linkwell.populate.params import ShardParams
 from linkwell.populate.runtime import Access, Runtime, current_matcher, runtime
@@ -220,6 +220,8 @@ class _ShardRun:
 
         Handing a picture to the thread, and the fight for the interpreter's lock, cost as much as a small picture itself.
         """
+        if self.kept.header_only and len(body) <= LARGE_BYTES:
+            return examine(body, self.kept, self.matcher)
         if not is_quick(body):
             return await self.process.loop.run_in_executor(self.process.threads, examine, body, self.kept, self.matcher)
         async with self.turn:
