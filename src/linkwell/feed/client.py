@@ -123,13 +123,14 @@ class FeedClient:
         Raises:
             StaleFeedError: the feed is expired, frozen or rolled back.
             SignatureError: it is unsigned, edited, cut short or signed with other keys.
+            StorageError: the state cannot be written.
             UnavailableError: it cannot be reached.
         """
         self._updater, self._targets = None, {}
         with storage_errors(self._state):
             self._state.mkdir(parents=True, exist_ok=True)
         _check_clock(self._state)
-        with folder_lock(self._state, _LOCK), _translated(self.feed):
+        with folder_lock(self._state, _LOCK), storage_errors(self._state), _translated(self.feed):
             updater = Updater(
                 str(self._state),
                 self._base_url + "metadata/",
@@ -212,7 +213,7 @@ class FeedClient:
     def _download(self, name: str, to: Path) -> Path:
         updater = self._fresh()
         where = f"{self.feed}: {name}"
-        with _translated(where):
+        with storage_errors(to), _translated(where):
             info = updater.get_targetinfo(name)
             if info is None:
                 raise MissingError("the feed does not list this file", where)
