@@ -82,6 +82,8 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     from linkwell.recall import recalled_links
 
     engine = open_engine(opened, workers)
+    book = CaseBook.open(opened)
+    book.check_lists(opened)
     resolve_reports(opened, links, engine)
     report = run_populate(
         opened,
@@ -98,7 +100,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
             resolve=tuple(resolve or ()),
             from_archive=tuple(from_archive or ()),
         ),
-        withhold=CaseBook.open(opened).quarantined() | recalled_links(opened),
+        withhold=book.quarantined() | recalled_links(opened),
         release=release,
         revision=number,
     )
@@ -109,7 +111,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     if report.review:
         from linkwell.lists import read_findings
 
-        CaseBook.open(opened).open_from_findings(read_findings(opened))
+        book.open_from_findings(read_findings(opened))
     failed = sum(report.failed.values())
     emit(
         {
