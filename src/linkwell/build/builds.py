@@ -41,7 +41,7 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
         rejected: images that are no links, by reason.
         texts_cut: texts longer than the setting, cut.
         wrong_charset: pages with bytes that are not in their stated encoding; these were replaced.
-        pages_cut: pages longer than is read of one.
+        pages_cut: pages longer, or nested deeper, than is read of one.
         skipped: records that are no HTML page, by reason.
         broken: damage met, by reason; what is not damaged was read.
         truncated_files: archives that end in the middle of a record; what stands before was read.
@@ -104,7 +104,7 @@ class Build:
 
 
 def build(workspace: Workspace, sources: Sequence[str], *, crawl: str | None, engine: Engine) -> BuildReport:
-    """Take the links out of archives into the workspace, and make that its current build.
+    """Take the links out of archives into the workspace, and make that its current build, unless there are none.
 
     The build's name comes from the sources, their state and the settings: the same command goes on where a killed one stopped,
     and does nothing when all is done.
@@ -155,8 +155,9 @@ def build(workspace: Workspace, sources: Sequence[str], *, crawl: str | None, en
         for stage in ("extract", "scatter", "reduce"):
             # Everything in them stands in the shards, or was a duplicate: a second copy of links is one more to purge.
             shutil.rmtree(folder / stage, ignore_errors=True)
-        current = _CurrentFile(_FORMAT, name)
-        write_bytes(workspace.builds / _CURRENT_FILE, msgspec.json.encode(current))
+        if done.report.links:
+            current = _CurrentFile(_FORMAT, name)
+            write_bytes(workspace.builds / _CURRENT_FILE, msgspec.json.encode(current))
     return done.report
 
 

@@ -52,7 +52,10 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     respect: Annotated[
         str, typer.Option("--respect", help="Uses whose refusal is obeyed, with commas; none for none.")
     ] = "train_ai,tdm",
-    workers: Annotated[int | None, typer.Option("--workers", help="Processes. [default: as the settings say]")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=0, help="Processes; 0 is one for each core. [default: as the settings say]"),
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:

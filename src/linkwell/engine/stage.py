@@ -75,7 +75,8 @@ def run_stage(
         raise UsageError("two tasks of one stage have the same index", str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     with folder_lock(folder, ".stage"):
-        for each in (folder, *sweep_folders):
+        written = (folder, *sweep_folders)
+        for each in written:
             sweep(each)
         write_bytes(folder / _TASK_LIST, msgspec.json.encode(listed))
         for each_task in listed:
@@ -87,9 +88,14 @@ def run_stage(
         label = listed[0].stage if listed else folder.name
         with meter(label, total=len(listed), unit=unit) as progress:
             progress.advance(len(done))
-            for mark in engine.run(todo, folder):
-                done[mark.index] = mark
-                progress.advance()
+            try:
+                for mark in engine.run(todo, folder):
+                    done[mark.index] = mark
+                    progress.advance()
+            except BaseException:
+                for each in written:
+                    sweep(each)
+                raise
     return StageResult(folder, tuple(done[t.index] for t in listed))
 
 

@@ -73,6 +73,11 @@ class Copy:
         return self.description is not None and self.description.release is not None
 
     @property
+    def made_from_build(self) -> bool:
+        """Whether Linkwell made it from a build: recalls are about releases, and never name what left before the first."""
+        return self.description is not None and self.description.release is None
+
+    @property
     def kind(self) -> str:
         """`webdataset`, `parquet`, both joined by `+`, or `none`."""
         kinds = {"webdataset" if s.tar else "parquet" for s in self.shards}

@@ -50,6 +50,8 @@ class Plan:
     """What is in the folder and of no kind known here, and old names of the same bytes."""
     problems: dict[str, str] = field(default_factory=dict)
     """Files that could not be looked through, and why."""
+    made_from_build: bool = False
+    """Whether the copy is of a build: what was taken down before the first release is in no recall."""
 
     @property
     def removed(self) -> int:
@@ -110,6 +112,7 @@ def plan(copy: Path, recalled: Recalled) -> Plan:
         unidentified=unidentified,
         unreached=unreached,
         problems=problems,
+        made_from_build=found.made_from_build,
     )
 
 
