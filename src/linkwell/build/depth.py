@@ -15,10 +15,25 @@ _FEW_TAGS = 3_000
 
 _TAG = re.compile(r"<(/?)([a-z][^\s/>]{0,30})", re.IGNORECASE)
 
-_NEVER_DEEP = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr", "p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "tbody", "thead", "tfoot", "colgroup", "caption", "html", "head", "body"]
-)
-"""Elements without content, and those that the next of their kind closes."""
+_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
+_CLOSED_BY_THE_NEXT = {
+    "p",
+    "li",
+    "dt",
+    "dd",
+    "option",
+    "optgroup",
+    "tr",
+    "td",
+    "th",
+    "tbody",
+    "thead",
+    "tfoot",
+    "colgroup",
+}
+_ONLY_ONE = {"html", "head", "body"}
+_NEVER_DEEP = frozenset(_VOID | _CLOSED_BY_THE_NEXT | _ONLY_ONE)
+"""Elements that nest in no other of their kind."""
 
 
 def depth_end(html: str) -> int:
