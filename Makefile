@@ -31,7 +31,7 @@ check: $(VENV)/dev  ## lint, types, docs: what must be clean at every commit
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python scripts/reference.py --check
-	$(BIN)/mkdocs build --strict --quiet --site-dir .cache/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir .cache/site
 
 format: $(VENV)/dev  ## let ruff format and mend what it can
 	$(BIN)/ruff format .

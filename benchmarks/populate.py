@@ -1,10 +1,13 @@
 """Populate: images per CPU-second and peak memory, Linkwell beside img2dataset, alternately, from the same nginx on loopback.
 
 Both fetch the same list with two processes, resize to keep_ratio 256, quality 95, and write webdataset shards of 1,000. Linkwell also
-writes MD5, SHA-1, SHA-256 and PDQ to its encrypted ledger. CPU is user and system time of the whole process tree, imports
-included; memory is the largest sum of the tree's resident sets. The start alone (one image) is measured too and shown apart.
+writes MD5, SHA-1, SHA-256 and PDQ to its encrypted ledger. With `--original` both keep the bytes as they came; with `--no-pdq`
+Linkwell leaves PDQ out. CPU is user and system time of the whole process tree, imports included; memory is the largest sum over
+the tree, as resident sets and with shared pages counted once. The start alone (one image, from nothing to a finished copy) is
+measured too and shown apart. Pairs take turns in who begins; ratios are made within each pair, and their median is told.
 
-    .venv/bin/python benchmarks/populate.py [--images 4000] [--pairs 2] [--photos FOLDER] [--peer .peers/img2dataset/bin/img2dataset]
+    .venv/bin/python benchmarks/populate.py [--images 4000] [--pairs 3] [--original] [--no-pdq] [--photos FOLDER]
+        [--peer .peers/img2dataset/bin/img2dataset]
 
 nginx, once: apt-get install -y nginx-light. The peer, once: python3 -m venv .peers/img2dataset &&
 .peers/img2dataset/bin/pip install img2dataset==1.47.0 setuptools
@@ -27,6 +30,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -60,9 +64,9 @@ from pathlib import Path
 from linkwell.base.workspace import Workspace
 from linkwell.engine import LocalEngine
 from linkwell.populate import PopulateOptions, populate
-root, to, links, processes, original = sys.argv[1:]
+root, to, links, processes, original, pdq = sys.argv[1:]
 report = populate(Workspace.open(Path(root)), Path(to), links=[Path(links)], engine=LocalEngine(int(processes)),
-    options=PopulateOptions(allow_net=("127.0.0.0/8",), keep_original=original == "original"))
+    options=PopulateOptions(allow_net=("127.0.0.0/8",), keep_original=original == "original", pdq=pdq == "pdq"))
 print(report.success)
 """
 
@@ -74,6 +78,7 @@ class Cost:
     wall_seconds: float
     cpu_seconds: float
     peak_megabytes: float
+    peak_unshared_megabytes: float
 
 
 def measure(command: Sequence[str], log: Path) -> Cost:
@@ -82,7 +87,7 @@ def measure(command: Sequence[str], log: Path) -> Cost:
     started = time.monotonic()
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-    peak = [0]
+    peak = [0, 0]
     done = threading.Event()
     watcher = threading.Thread(target=_watch, args=(process.pid, peak, done))
     watcher.start()
@@ -95,22 +100,24 @@ def measure(command: Sequence[str], log: Path) -> Cost:
         sys.exit(f"{command[0]} ended with {code}:\n{log.read_text(errors='replace')[-3_000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(wall, cpu, peak[0] / 1e6)
+    return Cost(wall, cpu, peak[0] / 1e6, peak[1] / 1e6)
 
 
 def _watch(pid: int, peak: list[int], done: threading.Event) -> None:
-    while not done.wait(0.1):
-        total = 0
+    while not done.wait(0.2):
+        total = unshared = 0
         try:
             root = psutil.Process(pid)
             for each in (root, *root.children(recursive=True)):
                 try:
-                    total += each.memory_info().rss
+                    memory = each.memory_full_info()
+                    total += memory.rss
+                    unshared += memory.pss
                 except psutil.Error:
                     continue
         except psutil.Error:
             continue
-        peak[0] = max(peak[0], total)
+        peak[:] = max(peak[0], total), max(peak[1], unshared)
 
 
 def _reap() -> None:
@@ -176,10 +183,10 @@ def write_lists(folder: Path, name: str, urls: Sequence[str]) -> tuple[Path, Pat
     return parquet, listed
 
 
-def run_ours(folder: Path, links: Path, name: str, mode: str) -> Cost:
+def run_ours(folder: Path, links: Path, name: str, mode: str, pdq: str) -> Cost:
     """Populate with Linkwell into a new folder."""
     command = [sys.executable, "-c", OURS, str(folder / "workspace"), str(folder / name), str(links)]
-    cost = measure([*command, str(PROCESSES), mode], folder / f"{name}.log")
+    cost = measure([*command, str(PROCESSES), mode, pdq], folder / f"{name}.log")
     shutil.rmtree(folder / name)
     return cost
 
@@ -211,10 +218,11 @@ def main() -> None:
     """Run the pairs and print a table."""
     options = argparse.ArgumentParser(description="Populate beside img2dataset.")
     options.add_argument("--images", type=int, default=4_000)
-    options.add_argument("--pairs", type=int, default=2)
+    options.add_argument("--pairs", type=int, default=3)
     options.add_argument("--photos", type=Path, default=SHARED / "data/photos")
     options.add_argument("--peer", type=Path, default=ROOT / ".peers/img2dataset/bin/img2dataset")
     options.add_argument("--original", action="store_true", help="keep original bytes: no resizing on either side")
+    options.add_argument("--no-pdq", action="store_true", help="Linkwell makes no PDQ hashes")
     given = options.parse_args()
     if shutil.which("nginx") is None:
         sys.exit(f"No nginx here.\n{__doc__}")
@@ -229,6 +237,7 @@ def main() -> None:
     python = given.peer.with_name("python")
     code = "import importlib.metadata as m; print({n: m.version(n) for n in ('img2dataset', 'opencv-python-headless')})"
     print("peer:", subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip())
+    pdq = "no-pdq" if given.no_pdq else "pdq"
     mode = "original" if given.original else "keep_ratio"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "bench"
@@ -244,19 +253,22 @@ def main() -> None:
             parquet, listed = write_lists(folder, "all", urls)
             one_parquet, one_listed = write_lists(folder, "one", urls[:1])
             start = (
-                run_ours(folder, one_parquet, "ours-start", mode),
+                run_ours(folder, one_parquet, "ours-start", mode, pdq),
                 run_peer(given.peer, folder, one_listed, "peer-start", mode),
             )
             pairs = []
             for number in range(given.pairs):
-                ours = run_ours(folder, parquet, f"ours-{number}", mode)
-                pairs.append((ours, run_peer(given.peer, folder, listed, f"peer-{number}", mode)))
+                theirs = run_peer(given.peer, folder, listed, f"peer-{number}", mode) if number % 2 else None
+                ours = run_ours(folder, parquet, f"ours-{number}", mode, pdq)
+                theirs = theirs or run_peer(given.peer, folder, listed, f"peer-{number}", mode)
+                pairs.append((ours, theirs))
         finally:
             nginx.send_signal(signal.SIGTERM)
             nginx.wait()
     size = sum(path.stat().st_size for path in photos) / len(photos)
     print(
-        f"{given.images} images of {size / 1000:.0f} kB on {HOSTS} hosts, {mode}, {PROCESSES} processes, {given.pairs} pairs"
+        f"{given.images} images of {size / 1000:.0f} kB on {HOSTS} hosts, {mode}, {pdq}, {PROCESSES} processes, "
+        f"{given.pairs} pairs, {datetime.now(UTC):%Y-%m-%d}, load {os.getloadavg()[0]:.1f}"
     )
     report(given.images, start, pairs)
 
@@ -267,9 +279,10 @@ def report(images: int, start: tuple[Cost, Cost], pairs: Sequence[tuple[Cost, Co
         cpu = statistics.median(pair[side].cpu_seconds for pair in pairs)
         wall = statistics.median(pair[side].wall_seconds for pair in pairs)
         peak = statistics.median(pair[side].peak_megabytes for pair in pairs)
+        unshared = statistics.median(pair[side].peak_unshared_megabytes for pair in pairs)
         steady = 1_000 * (cpu - start[side].cpu_seconds) / images
         print(
-            f"  {name:11} {images / cpu:6.1f} images/CPU-s  {wall:6.1f} s wall  {cpu:6.1f} s CPU  {peak:5.0f} MB peak  "
+            f"  {name:11} {images / cpu:6.1f} images/CPU-s  {wall:6.1f} s wall  {cpu:6.1f} s CPU  {peak:4.0f} MB peak ({unshared:.0f} shared once)  "
             f"start {start[side].wall_seconds:4.1f} s wall {start[side].cpu_seconds:4.1f} s CPU  then {steady:.2f} ms CPU an image"
         )
     total = [theirs.cpu_seconds / ours.cpu_seconds for ours, theirs in pairs]
@@ -282,7 +295,11 @@ def report(images: int, start: tuple[Cost, Cost], pairs: Sequence[tuple[Cost, Co
     print(
         f"  without the start:     {statistics.median(steady_ratio):.2f} x ({', '.join(f'{r:.2f}' for r in steady_ratio)})"
     )
-    print(f"  peak memory:           {statistics.median(memory):.2f} of the peer's")
+    once = [ours.peak_unshared_megabytes / theirs.peak_unshared_megabytes for ours, theirs in pairs]
+    print(
+        f"  peak memory:           {statistics.median(memory):.2f} of the peer's; "
+        f"shared pages counted once: {statistics.median(once):.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -46,6 +46,9 @@ def test_a_folder_that_is_none_says_how_to_make_one(tmp_path: Path) -> None:
         ("[populate]\nconcurency = 3", "concurency"),
         ("[release]\ncell_min_rows = 'x'", "cell_min_rows"),
         ("dataset = ", "TOML"),
+        ("[recall]\ntimestamp_days = 0", "timestamp_days"),
+        ("[populate]\ntotal_deadline_seconds = -1.0", "total_deadline_seconds"),
+        ("[populate]\njpeg_quality = 101", "jpeg_quality"),
     ],
 )
 def test_a_wrong_setting_is_named(workspace: Workspace, text: str, said: str) -> None:

@@ -157,7 +157,7 @@ def test_a_case_that_is_not_there(book: CaseBook, call: str) -> None:
         "case": lambda: book.case(7),
         "propose": lambda: book.propose(7, "hold", "ada"),
         "approve": lambda: book.approve(7, "ada"),
-        "entries": lambda: book.entries(7, "ada"),
+        "entries": lambda: book.entries(7, "ada", "ben"),
     }
     with pytest.raises(MissingError, match="no case 7"):
         calls[call]()
@@ -193,7 +193,7 @@ def test_looking_at_entries_is_logged_first(book: CaseBook) -> None:
     """The link ids of a case come out only with an entry in the log that says who looked."""
     number = book.report([URL], kind="illegal", who=None)
     before = book.verify_log().entries
-    assert book.entries(number, "ada") == [link_id(URL)]
+    assert book.entries(number, "ada", "ben") == [link_id(URL)]
     assert book.verify_log().entries == before + 1
 
 

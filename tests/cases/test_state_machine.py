@@ -76,7 +76,7 @@ class Cases(RuleBasedStateMachine):
                 for (source, name), ids in groups.items()
                 if source == case.source and (name == "perceptual") == (finding_class == "perceptual")
             ]
-            ids = set(self.book.entries(case.number, "model"))
+            ids = set(self.book.entries(case.number, "model", "other"))
             self.notes += 1
             assert ids in candidates
             self.entries.append(ids)

@@ -99,13 +99,16 @@ def test_approving_finds_the_links_a_report_means(program: Program, shards: list
 
 
 def test_show_counts_and_shows_ids_only_when_asked_and_logged(program: Program) -> None:
-    """`cases show` names no entry; with --entries it needs a name, shows ids, and the log says who looked."""
+    """`cases show` names no entry; with --entries it needs two people, shows ids, and the log says who looked."""
     program.run("cases", "report", URL, "--kind", "illegal")
     shown = program.run("cases", "show", "1", "--json")
     assert shown.answer["entries"] == 1
     assert link_id(URL).hex() not in shown.out
     assert program.run("cases", "show", "1", "--entries").code == 2
-    ids = program.run("cases", "show", "1", "--entries", "--as", "ada", "--json")
+    assert program.run("cases", "show", "1", "--entries", "--as", "ada").code == 2
+    alone = program.run("cases", "show", "1", "--entries", "--as", "ada", "--second", "ADA", "--json")
+    assert (alone.code, link_id(URL).hex() in alone.out) == (3, False)
+    ids = program.run("cases", "show", "1", "--entries", "--as", "ada", "--second", "ben", "--json")
     assert ids.answer["link_ids"] == [link_id(URL).hex()]
     with contextlib.closing(sqlite3.connect(program.workspace.cases)) as connection:
         assert connection.execute("SELECT who, action FROM log ORDER BY seq DESC").fetchone() == (

@@ -9,6 +9,7 @@ import pytest
 from typer.main import get_command
 
 from linkwell.cli import app
+from linkwell.cli.output import emit_rows
 
 LINKWELL = str(Path(sys.executable).with_name("linkwell"))
 
@@ -37,6 +38,15 @@ def test_every_command_explains_itself(path: tuple[str, ...], command: object) -
     assert "--json" in names
     for parameter in getattr(command, "params", []):
         assert getattr(parameter, "help", None), f"{path}: {parameter.name} has no help"
+
+
+def test_a_table_keeps_every_value_whole_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a file or a pipe no value is cut or folded to fit a width that is not there."""
+    row: dict[str, object] = {f"column{n}": f"{n}-a-long-value-without-a-break" for n in range(8)}
+    emit_rows([row, row], as_json=False, name="rows", empty="")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[1].split() == list(row.values())
 
 
 def test_the_fixed_commands_are_there() -> None:

@@ -120,7 +120,7 @@ def test_one_task_of_the_list_can_be_run_elsewhere(engine: Engine, tmp_path: Pat
     """An array job runs tasks by number; the stage then finds them done."""
     with pytest.raises(FormatError):
         run_stage([*_tasks(runs, 1, fn="fail"), *_tasks(runs, 2)[1:]], tmp_path / "stage", SerialEngine())
-    assert run_listed_task(tmp_path / "stage", 1).counts == {"letters": 5}
+    assert run_listed_task(tmp_path / "stage", 1, packages=("tests",)).counts == {"letters": 5}
     with pytest.raises(UsageError, match="no task 9"):
         run_listed_task(tmp_path / "stage", 9)
 

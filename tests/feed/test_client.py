@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import resource
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from linkwell.base.errors import (
     MissingKeyError,
     SignatureError,
     StaleFeedError,
+    StorageError,
     UnavailableError,
     UsageError,
 )
@@ -51,6 +53,33 @@ def test_a_later_change_reaches_it(world: World) -> None:
     assert client.read("a/one.json") == b"uno"
     with pytest.raises(MissingError):
         client.read("two.bin")
+
+
+@contextmanager
+def no_file_grows_beyond(byte_count: int) -> Iterator[None]:
+    """A real refused write: the system stops files of this process at so many bytes, as a quota or a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (byte_count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_a_clear_error_and_the_next_try_goes_on(world: World) -> None:
+    """A client that cannot write its state, or what it reads, says so by name, and works once there is space."""
+    client = world.client()
+    with no_file_grows_beyond(100), pytest.raises(StorageError, match="cannot write"):
+        client.refresh()
+    client = world.client()
+    client.refresh()
+    with no_file_grows_beyond(100):
+        with pytest.raises(StorageError, match="cannot write"):
+            client.read("two.bin")
+        with pytest.raises(StorageError, match="cannot write"):
+            client.fetch("two.bin", world.folder / "out" / "two.bin")
+    assert list((world.folder / "out").iterdir()) == []
+    assert len(client.read("two.bin")) == 10_240
 
 
 def test_it_starts_only_from_a_root_it_is_given(world: World, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from linkwell.base.errors import MissingError
+from linkwell.base.errors import MissingError, TwoPersonError
 from linkwell.base.workspace import Workspace
 from linkwell.cli.lists import add_lists_commands
 from linkwell.lists import load_matcher
@@ -79,9 +79,13 @@ def test_show_and_forget(workspace: Workspace, good: Path) -> None:
     (row,) = json.loads(_run(workspace, "show", "--json").stdout)["lists"]
     assert row["entries"] == {"md5": 1, "url": 1}
     assert row["synthetic"] is False
-    assert _run(workspace, "forget", "hotline", "--json").stdout.strip() == '{"forgotten": "hotline"}'
+    assert _run(workspace, "forget", "hotline", "--as", "ada").exit_code == 2
+    assert isinstance(_run(workspace, "forget", "hotline", "--as", "ada", "--second", "Ada").exception, TwoPersonError)
+    assert not load_matcher(workspace).empty
+    two = ("--as", "ada", "--second", "ben")
+    assert _run(workspace, "forget", "hotline", *two, "--json").stdout.strip() == '{"forgotten": "hotline"}'
     assert load_matcher(workspace).empty
-    assert isinstance(_run(workspace, "forget", "hotline").exception, MissingError)
+    assert isinstance(_run(workspace, "forget", "hotline", *two).exception, MissingError)
 
 
 @pytest.mark.parametrize("command", ["import", "show", "forget"])

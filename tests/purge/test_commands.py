@@ -101,14 +101,32 @@ def test_apply_asks_first(published: Any) -> None:
     copy, feed, root, _rows = published
     before = (copy / "00000.tar").read_bytes()
     refused = CliRunner().invoke(app, ["purge", "apply", str(copy), "--feed", feed, "--root", root], input="n\n")
-    assert refused.exit_code != 0
+    assert refused.exit_code == 1
     assert "will be deleted" in refused.stdout
+    assert refused.stdout.endswith("Nothing was changed.\n")
     assert (copy / "00000.tar").read_bytes() == before
     with pytest.raises(UsageError):
         run("purge", "apply", str(copy), "--feed", feed)
     agreed = CliRunner().invoke(app, ["purge", "apply", str(copy), "--feed", feed, "--workers", "1"], input="y\n")
     assert agreed.exit_code == 0, agreed.output
     assert (copy / "00000.tar").read_bytes() != before
+
+
+def test_a_script_that_cannot_answer_is_told_of_yes(published: Any) -> None:
+    """Where nobody can answer the question, the command names the option that stands for the answer."""
+    copy, feed, root, _rows = published
+    result = CliRunner().invoke(app, ["purge", "apply", str(copy), "--feed", feed, "--root", root], input="")
+    assert isinstance(result.exception, UsageError)
+    assert "--yes" in str(result.exception)
+
+
+def test_nothing_to_delete_asks_nothing(published: Any) -> None:
+    """A clean copy gets its receipt without a question: nothing is deleted."""
+    copy, feed, root, _rows = published
+    run("purge", "apply", str(copy), "--feed", feed, "--root", root, "--yes")
+    again = CliRunner().invoke(app, ["purge", "apply", str(copy), "--feed", feed, "--workers", "1"], input="")
+    assert again.exit_code == 0, again.output
+    assert "Delete them?" not in again.stdout
 
 
 def files_read_by_a_client(feed: Path) -> list[Path]:

@@ -25,6 +25,7 @@ def test_create_publish_list_show(dataset: Workspace, takedown: Any, cell_of: Ca
     made, again = run(dataset, "create", "--as", "ana")
     assert [b["kind"] for b in made["batches"]] == ["covered"]
     assert again.startswith("Nothing new to recall.")
+    assert "Not published yet: recall 1." in again
     assert run(dataset, "list")[0]["recalls"][0]["published"] is False
     published, _ = run(dataset, "publish", "--as", "ana")
     assert published["releases"] == ["v1-r2"]

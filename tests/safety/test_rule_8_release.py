@@ -10,13 +10,15 @@ import pytest
 from tests.release.conftest import SETTINGS, SetBuild, link_table, set_build, some_urls
 from tests.release.test_create import make, rows_of, uphold
 
+from linkwell.audit import audit
 from linkwell.base.ids import canonical_id, link_id
 from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook
 from linkwell.engine import Engine
 from linkwell.feed import init_feed, make_keys
 from linkwell.ledger import exact_digests, ledger_table, write_ledger_part
-from linkwell.release import open_release, publish_release, reissue
+from linkwell.lists import import_list
+from linkwell.release import create_release, open_release, publish_release, reissue
 
 __all__ = ["set_build"]
 
@@ -175,3 +177,23 @@ def test_two_truths_in_one_cell_give_the_same_first_release(
         assert set(again) == set(urls)
         assert len({again[url] for url in whole}) == 1
     assert seen[0] == seen[1]
+
+
+def test_a_manifest_says_nothing_of_what_an_audit_found(
+    workspace: Workspace, engine: Engine, set_build: SetBuild, tmp_path: Path
+) -> None:
+    """How much was found, by which list and of which class is not public: only what was looked at is."""
+    urls = some_urls(80)
+    links = set_build(urls)
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"# synthetic\nmd5 {md5(image(urls[9])).hexdigest()}\n")
+    import_list(workspace, listed, source="hotline")
+    assert audit(workspace, links=links, label="b", engine=engine).findings == {"exact": 1}
+    create_release(workspace, "v1", engine=engine, who="ada")
+    release = open_release(workspace, "v1")
+    assert set(release.manifest.audit) <= {"at", "checked", "unchecked"}
+    assert urls[9] not in rows_of(release)
+    publish_release(workspace, "v1", "ada")
+    for path, data in public_bytes(workspace).items():
+        for word in (b"findings", b"hotline", b'"exact"', b"quarantine", link_id(urls[9]), urls[9].encode()):
+            assert word not in data, path

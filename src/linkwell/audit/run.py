@@ -29,6 +29,7 @@ from linkwell.base.errors import BusyError, MissingError
 from linkwell.base.shards import open_parquet, storage_errors
 from linkwell.base.workspace import Workspace
 from linkwell.engine import Engine, StageResult, local_input, run_stage, task
+from linkwell.ledger import require_parts
 from linkwell.lists import FINDING_CLASSES, load_matcher
 
 _LEDGER_TASK_BYTES = 64 * 1024 * 1024
@@ -74,7 +75,7 @@ def audit(
     Raises:
         NoHashListError: there is no list.
         SafetyError: a list fails its self-test.
-        DamagedFileError: a shard, a list or a part of the ledger does not read. Nothing is skipped.
+        DamagedFileError: a shard, a list or a part of the ledger does not read, or is gone. Nothing is skipped.
         MissingError: there are no links.
         BusyError: another audit runs, or the lists changed meanwhile.
     """
@@ -86,6 +87,7 @@ def audit(
     if matcher.empty:
         raise no_lists(workspace)
     state = lists_state(workspace)
+    require_parts(workspace)
     with workspace.lock("audit"):
         folder = audits_folder(workspace) / f".{label}"
         with storage_errors(folder):

@@ -2,10 +2,20 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from linkwell.base.errors import FormatError, MissingError
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+"""A whole number, zero or more."""
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+"""A whole number, one or more."""
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+"""A time, more than nothing."""
+Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
+"""1 to 100."""
 
 DEFAULT_USER_AGENT = "linkwell/0.1 (+https://linkwell.example/bot)"
 
@@ -13,9 +23,9 @@ DEFAULT_USER_AGENT = "linkwell/0.1 (+https://linkwell.example/bot)"
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How work is run."""
 
-    workers: int = 0
+    workers: Count = 0
     """Processes; 0 means one for each core."""
-    max_attempts: int = 3
+    max_attempts: Positive = 3
     """How often a task may lose its worker before it is given up."""
 
 
@@ -41,11 +51,11 @@ class FilterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class BuildSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How links are taken from archives."""
 
-    max_text_characters: int = 2_000
+    max_text_characters: Positive = 2_000
     """Longer texts are cut here (what LAION did); the count of cut texts is in the stats."""
-    max_url_characters: int = 2_000
+    max_url_characters: Positive = 2_000
     """Longer URLs are rejected."""
-    bucket_rows: int = 2_000_000
+    bucket_rows: Positive = 2_000_000
     """Keys that one bucket of the exchange may hold: sets the memory of de-duplication, about 60 bytes each."""
     filters: FilterSettings = FilterSettings()
 
@@ -54,39 +64,46 @@ class PopulateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How images are fetched."""
 
     user_agent: str = DEFAULT_USER_AGENT
-    shard_rows: int = 1_000
+    """Who asks, with an address where a site's owner can read about it: give your own."""
+    shard_rows: Positive = 1_000
     """Links in one shard of a copy made from a build; a copy of a release follows its cells."""
-    concurrency: int = 64
+    concurrency: Positive = 64
     """Requests in flight in one process."""
-    per_host_concurrency: int = 4
-    total_deadline_seconds: float = 30.0
+    per_host_concurrency: Positive = 4
+    """Requests in flight to one host, over all processes."""
+    total_deadline_seconds: Seconds = 30.0
     """From the first byte sent to the last byte received, redirects included."""
-    connect_timeout_seconds: float = 10.0
-    max_image_bytes: int = 50_000_000
-    max_image_pixels: int = 89_478_485
+    connect_timeout_seconds: Seconds = 10.0
+    """For the connection alone, TLS included."""
+    max_image_bytes: Positive = 50_000_000
+    """A longer body is dropped, whatever its header says."""
+    max_image_pixels: Positive = 89_478_485
     """Refused from the header, before decoding."""
-    max_redirects: int = 5
-    retries: int = 1
+    max_redirects: Count = 5
+    """Followed one by one, each address checked."""
+    retries: Count = 1
     """For passing failures only."""
     retry_backoff_seconds: float = 0.5
     """Before the first retry; doubled for each further one, with jitter. A server's Retry-After takes its place."""
-    jpeg_quality: int = 95
+    jpeg_quality: Percent = 95
+    """Of pictures that are encoded again."""
 
 
 class ReleaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a release is cut into cells and shards."""
 
-    cell_min_rows: int = 1_000
+    cell_min_rows: Positive = 1_000
     """k: the fewest rows of a cell. Smaller than 1,000 gives little protection; the demo does, and says so."""
-    cells_per_shard: int = 100
+    cells_per_shard: Positive = 100
+    """Whole cells in one part."""
 
 
 class RecallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How recalls are put into batches."""
 
-    cells_per_batch: int = 8
-    """A covered batch is padded to a multiple of this with cells drawn from public randomness."""
-    timestamp_days: int = 7
+    cells_per_batch: Positive = 8
+    """A covered batch is padded to a multiple of this with cells drawn under the master key."""
+    timestamp_days: Positive = 7
     """How long the feed's timestamp is trusted; a client stops on an older one."""
 
 

@@ -48,7 +48,7 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
         rejected: images that are no links, by reason.
         texts_cut: texts longer than the setting, cut.
         wrong_charset: pages with bytes that are not in their stated encoding; these were replaced.
-        pages_cut: pages longer than is read of one.
+        pages_cut: pages longer, or nested deeper, than is read of one.
         skipped: records that are no HTML page, by reason.
         broken: damage met, by reason; what is not damaged was read.
         truncated_files: archives that end in the middle of a record; what stands before was read.
@@ -129,7 +129,7 @@ class Build:
 def build(
     workspace: Workspace, sources: Sequence[str], *, crawl: str | None, engine: Engine, against: Sequence[Path] = ()
 ) -> BuildReport:
-    """Take the links out of archives into the workspace, and make that its current build.
+    """Take the links out of archives into the workspace, and make that its current build, unless there are none.
 
     The build's name comes from the sources, their state and the settings: the same command goes on where a killed one stopped,
     and does nothing when all is done.
@@ -202,7 +202,10 @@ def build(
 
 
 def finish_build(workspace: Workspace, done: BuildFile) -> None:
-    """Write down that a build is finished, and make it the current one; the caller holds the workspace's lock `build`."""
+    """Write down that a build is finished, and make it the current one unless it has no link.
+
+    The caller holds the workspace's lock `build`.
+    """
     name = done.report.name
     folder = workspace.builds / name
     if read_build(folder) is None:
@@ -210,7 +213,8 @@ def finish_build(workspace: Workspace, done: BuildFile) -> None:
     for stage in ("extract", "rights", "scatter", "reduce", *BOILERPLATE_STAGES):
         # Everything in them stands in the shards, or was a duplicate: a second copy of links is one more to purge.
         shutil.rmtree(folder / stage, ignore_errors=True)
-    write_bytes(workspace.builds / _CURRENT_FILE, msgspec.json.encode(_CurrentFile(BUILD_FORMAT, name)))
+    if done.report.links:
+        write_bytes(workspace.builds / _CURRENT_FILE, msgspec.json.encode(_CurrentFile(BUILD_FORMAT, name)))
 
 
 def open_build(workspace: Workspace, name: str) -> Build | None:

@@ -9,6 +9,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from linkwell.build.body import unpack_body
 from linkwell.build.charset import decode_page
 from linkwell.build.dates import seconds_of
+from linkwell.build.depth import depth_end
 from linkwell.build.page import Page, add_header, add_meta, is_licence_rel
 from linkwell.build.pictures import find_pictures
 from linkwell.rights import RSL_LINK, RSL_TYPE
@@ -61,6 +62,10 @@ def read_html_page(record: WarcRecord, warc: str, counts: Counter[str]) -> Page 
     text, replaced = decode_page(body, content_type)
     if replaced:
         counts["wrong_charset"] += 1
+    end = depth_end(text)
+    if end < len(text):
+        counts["pages_cut"] += 1
+        text = text[:end]
     target = record.headers.get("WARC-Target-URI") or ""
     page = Page(
         url=target[1:-1] if target[:1] == "<" and target[-1:] == ">" else target,

@@ -4,7 +4,7 @@ Every change is one transaction that holds the change and its log entry; a kill 
 that is not rejected are quarantined, from the moment the case is there.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,17 +12,17 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, insert, update
 
-from linkwell.base.errors import TwoPersonError, UsageError
+from linkwell.base.errors import SafetyError, TwoPersonError, UsageError
 from linkwell.base.ids import canonical_id, link_id
 from linkwell.base.workspace import Workspace
 from linkwell.cases import queries, replay
-from linkwell.cases.chain import START_HASH
-from linkwell.cases.kinds import DECISIONS, KINDS, REPORTABLE, check_person, person_key
+from linkwell.cases.chain import START_HASH, entries_code
+from linkwell.cases.kinds import DECISIONS, KINDS, REPORTABLE, check_person, person_key, two_people
 from linkwell.cases.store import Store, log_end, time_text
 from linkwell.cases.tables import cases, decisions, entries, resolved
 from linkwell.cases.values import Case, LogReport, Takedown
 from linkwell.cases.verify import verify
-from linkwell.lists import Finding
+from linkwell.lists import Finding, lists_generation
 
 ANONYMOUS = "anonymous"
 """Who stands in the log for a report that nobody signed."""
@@ -80,7 +80,7 @@ class CaseBook:
             The numbers of the new cases.
         """
         opened: dict[tuple[str, str], int] = {}
-        counts: Counter[tuple[str, str]] = Counter()
+        found: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         with self._store.writing() as (connection, write_log):
             for batch in _batches(findings):
                 grouped: dict[tuple[str, str], dict[bytes, str]] = defaultdict(dict)
@@ -107,15 +107,12 @@ class CaseBook:
                         for link, algorithm in new.items()
                     ]
                     connection.execute(insert(entries), rows)
-                    counts[key] += len(rows)
+                    found[key] += new
             for key, number in opened.items():
                 kind = _finding_kind(key[1])
-                write_log(
-                    replay.OPENED,
-                    MACHINE,
-                    number,
-                    {**replay.opened_detail(kind, key[0], counts[key], covered=KINDS[kind].covered), "class": key[1]},
-                )
+                code = entries_code(self._store.master_key(), ((link, None) for link in sorted(found[key])))
+                detail = replay.opened_detail(kind, key[0], len(found[key]), covered=KINDS[kind].covered, code=code)
+                write_log(replay.OPENED, MACHINE, number, {**detail, "class": key[1]})
         return list(opened.values())
 
     def report(self, urls: Sequence[str], *, kind: str, who: str | None, covered: bool | None = None) -> int:
@@ -148,9 +145,9 @@ class CaseBook:
             for batch in _batches(ids.items()):
                 rows = [{"case_number": number, "link_id": link, "canonical_id": key} for link, key in batch]
                 connection.execute(insert(entries), rows)
-            write_log(
-                replay.OPENED, taken_by, number, replay.opened_detail(kind, REPORT_SOURCE, len(ids), covered=covers)
-            )
+            code = entries_code(self._store.master_key(), sorted(ids.items()))
+            detail = replay.opened_detail(kind, REPORT_SOURCE, len(ids), covered=covers, code=code)
+            write_log(replay.OPENED, taken_by, number, detail)
         return number
 
     def _open_case(self, connection: Connection, kind: str, source: str, *, covered: bool) -> int:
@@ -256,17 +253,23 @@ class CaseBook:
         with self._store.reading() as connection:
             return queries.read_case(connection, number)
 
-    def entries(self, number: int, who: str) -> list[bytes]:
+    def entries(self, number: int, who: str, second: str) -> list[bytes]:
         """The link ids of a case, sorted. That they were looked at, and by whom, stands in the log before they are shown.
 
+        Args:
+            number: the case's.
+            who: who wants to see them.
+            second: who agrees; another person.
+
         Raises:
+            TwoPersonError: `second` is `who`.
             MissingError: there is no such case.
         """
-        person = check_person(who)
+        person, agrees = two_people(who, second, f"case {number}")
         with self._store.writing() as (connection, write_log):
             queries.case_state(connection, number)
             found = sorted(queries.case_link_ids(connection, number))
-            write_log(replay.SHOWN, person, number, {"entries": len(found)})
+            write_log(replay.SHOWN, person, number, {"entries": len(found), "second": agrees})
         return found
 
     def quarantined(self) -> set[bytes]:
@@ -297,7 +300,8 @@ class CaseBook:
                 new = sorted(links - queries.case_link_ids(connection, number))
                 if new:
                     connection.execute(insert(resolved), [{"case_number": number, "link_id": link} for link in new])
-                    write_log(replay.RESOLVED, MACHINE, number, {"links": len(new)})
+                    code = entries_code(self._store.master_key(), queries.resolved_entries(connection, number))
+                    write_log(replay.RESOLVED, MACHINE, number, {"links": len(new), "code": code})
                     added += len(new)
         return added
 
@@ -324,6 +328,22 @@ class CaseBook:
         with self._store.writing() as (_connection, write_log):
             write_log(action, person, case, detail)
 
+    def check_lists(self, workspace: Workspace) -> None:
+        """Stop where the hash lists are older than what the log tells of them.
+
+        Raises:
+            SafetyError: they are: an older folder was put in their place, or they are gone.
+            DamagedFileError: their index does not open.
+        """
+        with self._store.reading() as connection:
+            logged = queries.logged_lists_generation(connection)
+        if lists_generation(workspace) < logged:
+            raise SafetyError(
+                "the hash lists are older than what the log tells of them: what came since would be missed",
+                str(workspace.lists),
+                "Restore the folder from its newest backup, or import the lists again until none is missing.",
+            )
+
     def log_head(self) -> str:
         """The hash of the last entry, in hex, which a release's manifest quotes."""
         with self._store.reading() as connection:
@@ -340,7 +360,13 @@ class CaseBook:
             DamagedFileError: the file does not read.
         """
         with self._store.locked(), self._store.reading() as connection:
-            return verify(connection, self._store.read_head(), self._store.head_path, set(anchors) - {START_HASH})
+            return verify(
+                connection,
+                self._store.read_head(),
+                self._store.head_path,
+                set(anchors) - {START_HASH},
+                self._store.master_key(),
+            )
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:

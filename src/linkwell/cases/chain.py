@@ -11,7 +11,7 @@ the end that is. A kill in between leaves a log that ends at one or the other, a
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,7 @@ from linkwell.base.shards import write_bytes
 START_HASH = hashlib.sha256(b"linkwell:log:start:1\0").hexdigest()
 """What stands as the hash before the first entry."""
 
+_ID_BYTES = 16
 _RESTORE = "Restore cases.sqlite and log.head together from a backup, and find out who changed them."
 
 
@@ -130,6 +131,17 @@ def check_end(path: Path, head: Head | None, end: End) -> None:
             str(path),
             _RESTORE,
         )
+
+
+def entries_code(master_key: bytes, ids: Iterable[tuple[bytes, bytes | None]]) -> str:
+    """An HMAC over a case's link ids and canonical ids, in the order of the link ids: what the log keeps of them.
+
+    Keyed, so that the log says nothing about an id to who has it without the master key.
+    """
+    code = hmac.new(hmac.digest(master_key, b"linkwell:log:entries:1", "sha256"), digestmod="sha256")
+    for link, canonical in ids:
+        code.update(link.ljust(_ID_BYTES, b"\0") + (canonical or b"").ljust(_ID_BYTES, b"\0"))
+    return code.hexdigest()
 
 
 def _mac(master_key: bytes, end: End, following_end: End | None) -> str:

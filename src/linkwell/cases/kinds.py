@@ -1,10 +1,11 @@
 """What a case can be about, how long its decision may take, and how names of people are compared."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 
-from linkwell.base.errors import UsageError
+from linkwell.base.errors import TwoPersonError, UsageError
 
 STATES = ("open", "proposed", "held", "upheld", "rejected")
 """Where a case stands. `upheld` and `rejected` are final; a `held` case can be proposed for again."""
@@ -16,6 +17,10 @@ REPORTABLE = ("illegal", "intimate", "privacy", "opt-out", "licence", "dead")
 """Kinds that a person can report; `perceptual` comes from findings only."""
 
 _MAX_NAME_CHARACTERS = 100
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters and marks that show as nothing (Default_Ignorable_Code_Point outside the categories Z and C), and the empty Braille cell."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,19 @@ def check_person(who: str) -> str:
     return name
 
 
+def two_people(who: str, second: str, where: str) -> tuple[str, str]:
+    """The names of who acts and who agrees, as they stand in the log.
+
+    Raises:
+        TwoPersonError: they are one person's.
+        UsageError: one is no name.
+    """
+    first, other = check_person(who), check_person(second)
+    if person_key(first) == person_key(other):
+        raise TwoPersonError("this takes two people", where, "Have somebody else agree: --second NAME")
+    return first, other
+
+
 def person_key(who: str) -> str:
     """What two spellings of one name have in common: no case, no white space, no invisible characters.
 
@@ -81,4 +99,4 @@ def person_key(who: str) -> str:
     True
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", who).casefold())
-    return "".join(c for c in folded if unicodedata.category(c)[0] not in "ZC")
+    return "".join(c for c in folded if unicodedata.category(c)[0] not in "ZC" and not _UNSEEN.match(c))

@@ -1,6 +1,7 @@
 """What is read from the tables of the case book, as values."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from linkwell.base.errors import MissingError
 from linkwell.cases.kinds import KINDS
-from linkwell.cases.tables import cases, decisions, entries, resolved
+from linkwell.cases.tables import cases, decisions, entries, log, resolved
 from linkwell.cases.values import Case, Takedown
 
 
@@ -88,6 +89,26 @@ def case_link_ids(connection: Connection, number: int) -> set[bytes]:
     for table in (entries, resolved):
         found.update(connection.scalars(select(table.c.link_id).where(table.c.case_number == number)))
     return found
+
+
+def case_entries(connection: Connection, number: int) -> Iterator[tuple[bytes, bytes | None]]:
+    """Link id and canonical id of what was found or reported in a case, by link id."""
+    query = select(entries.c.link_id, entries.c.canonical_id).where(entries.c.case_number == number)
+    for row in connection.execute(query.order_by(entries.c.link_id)):
+        yield row.link_id, row.canonical_id
+
+
+def resolved_entries(connection: Connection, number: int) -> Iterator[tuple[bytes, None]]:
+    """Link ids that the reports of a case turned out to mean, by link id; they have no canonical id beside them."""
+    query = select(resolved.c.link_id).where(resolved.c.case_number == number).order_by(resolved.c.link_id)
+    for link in connection.scalars(query):
+        yield link, None
+
+
+def logged_lists_generation(connection: Connection) -> int:
+    """The newest generation of the hash lists that the log tells of; 0 where it tells of none."""
+    query = select(log.c.detail).where(log.c.action.in_(("list imported", "list forgotten")))
+    return max((int(json.loads(detail).get("generation", 0)) for detail in connection.scalars(query)), default=0)
 
 
 def quarantined_ids(connection: Connection) -> set[bytes]:

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from linkwell.base.errors import SignatureError
-from linkwell.cases.chain import Entry
+from linkwell.cases.chain import Entry, entries_code
 from linkwell.cases.kinds import DECISIONS, person_key
+from linkwell.cases.queries import case_entries, resolved_entries
 from linkwell.cases.tables import cases, decisions, entries, resolved
 
 OPENED = "case opened"
@@ -26,9 +27,9 @@ RESERVED = frozenset({OPENED, PROPOSED, APPROVED, RESOLVED, SHOWN})
 _ADVICE = "Restore cases.sqlite and log.head together from a backup, and find out who changed them."
 
 
-def opened_detail(kind: str, source: str, entry_count: int, *, covered: bool) -> dict[str, str | int]:
-    """The detail of the entry for a new case."""
-    return {"kind": kind, "source": source, "entries": entry_count, "covered": int(covered)}
+def opened_detail(kind: str, source: str, entry_count: int, *, covered: bool, code: str) -> dict[str, str | int]:
+    """The detail of the entry for a new case; `code` is `chain.entries_code` of its entries."""
+    return {"kind": kind, "source": source, "entries": entry_count, "covered": int(covered), "code": code}
 
 
 class Replay:
@@ -40,6 +41,8 @@ class Replay:
         self.entry_counts: Counter[int] = Counter()
         self.resolved_counts: Counter[int] = Counter()
         self.proposals: dict[int, tuple[str, str]] = {}
+        self.entry_codes: dict[int, str] = {}
+        self.resolved_codes: dict[int, str] = {}
 
     def add(self, entry: Entry) -> None:
         """Take in one entry.
@@ -55,6 +58,8 @@ class Replay:
             self.states[number] = "open"
             self.kinds[number] = (str(detail["kind"]), str(detail["source"]), int(detail["covered"]))
             self.entry_counts[number] = int(detail["entries"])
+            if "code" in detail:
+                self.entry_codes[number] = str(detail["code"])
         elif entry.action == PROPOSED:
             self.states[number] = "proposed"
             self.proposals[number] = (str(detail["decision"]), person_key(entry.who))
@@ -65,12 +70,14 @@ class Replay:
             self.states[number] = DECISIONS[decision]
         elif entry.action == RESOLVED:
             self.resolved_counts[number] += int(detail["links"])
+            if "code" in detail:
+                self.resolved_codes[number] = str(detail["code"])
 
-    def compare(self, connection: Connection) -> None:
+    def compare(self, connection: Connection, master_key: bytes) -> None:
         """Compare with the tables.
 
         Raises:
-            SignatureError: a case, a decision or a number of entries is not as the log tells.
+            SignatureError: a case, a decision, an entry or a number of entries is not as the log tells.
         """
         rows = connection.execute(select(cases.c.number, cases.c.state, cases.c.kind, cases.c.source, cases.c.covered))
         stored = {number: (state, (kind, source, int(covered))) for number, state, kind, source, covered in rows}
@@ -83,6 +90,11 @@ class Replay:
             column = table.c.case_number
             counted = {int(n): int(c) for n, c in connection.execute(select(column, func.count()).group_by(column))}
             _same(counted, {n: c for n, c in counts.items() if c}, what)
+        for codes, read, what in (
+            (self.entry_codes, case_entries, "an entry"),
+            (self.resolved_codes, resolved_entries, "a resolved link"),
+        ):
+            _same({n: entries_code(master_key, read(connection, n)) for n in codes}, codes, what)
         open_rows = connection.execute(
             select(decisions.c.case_number, decisions.c.decision, decisions.c.proposer_key).where(
                 decisions.c.approver.is_(None), decisions.c.replaced_at.is_(None)

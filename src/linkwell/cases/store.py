@@ -56,6 +56,11 @@ def log_end(connection: Connection) -> End:
     return End() if row is None else End(row.seq, row.hash)
 
 
+def _served(workspace: Workspace) -> bool:
+    """Whether a release or a recall was ever made here: each has an entry in the log."""
+    return any(workspace.releases.glob("[!.]*/manifest.json")) or any(workspace.recalls.glob("[0-9]*"))
+
+
 class Store:
     """The database and the log's head of one workspace. It holds no file or lock between calls."""
 
@@ -72,12 +77,22 @@ class Store:
                     str(workspace.cases),
                     "Restore the file from its backup: without it nothing is known of what is quarantined.",
                 )
+            if head is None and not workspace.cases.exists() and _served(workspace):
+                raise DamagedFileError(
+                    "the cases and their log are gone, and there are releases or recalls",
+                    str(workspace.cases),
+                    "Restore cases.sqlite and log.head together: without them nothing is known of what is quarantined.",
+                )
             self._engine: Engine = open_database(workspace.cases)
             if head is None or head.next is not None:  # new, or a kill came between a commit and the head
                 with self.reading() as connection:
                     end = log_end(connection)
                 check_end(self.head_path, head, end)
                 write_head(self.head_path, workspace.master_key(), end)
+
+    def master_key(self) -> bytes:
+        """The workspace's master key."""
+        return self._workspace.master_key()
 
     def read_head(self) -> Head | None:
         """The log's head, or None where there is none."""

@@ -14,7 +14,9 @@ from linkwell.cases.values import LogReport
 _BATCH_ROWS = 1_000
 
 
-def verify(connection: Connection, head: Head | None, head_path: Path, anchors: set[str]) -> LogReport:
+def verify(
+    connection: Connection, head: Head | None, head_path: Path, anchors: set[str], master_key: bytes
+) -> LogReport:
     """Check everything, in one pass over the log.
 
     Args:
@@ -22,6 +24,7 @@ def verify(connection: Connection, head: Head | None, head_path: Path, anchors: 
         head: the content of `log.head`.
         head_path: where it is, for messages.
         anchors: hashes that must be in the chain.
+        master_key: the workspace's, under which the log keeps what entries a case has.
 
     Raises:
         SignatureError: the first thing that does not hold.
@@ -41,7 +44,7 @@ def verify(connection: Connection, head: Head | None, head_path: Path, anchors: 
         told.add(entry)
         found += end.hash in anchors
     check_end(head_path, head, end)
-    told.compare(connection)
+    told.compare(connection, master_key)
     if found < len(anchors):
         raise SignatureError(
             f"{len(anchors) - found} heads that releases name are not in the log: it was replaced by another",

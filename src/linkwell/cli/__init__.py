@@ -1,6 +1,9 @@
 """The program `linkwell`: one thin command per act, each opening a workspace, calling one package, printing the result."""
 
+import os
+import signal
 import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -78,8 +81,29 @@ add_rights_commands(app)
 add_demo_commands(app)
 
 
+def _crash(error: BaseException) -> str:
+    """What is said of an error nobody foresaw: its kinds and places, and no text of it (ground rule 8).
+
+    A library's message may quote the value it stumbled on: a hash of a list, a URL. `LINKWELL_TRACEBACK=1` shows it all.
+    """
+    if os.environ.get("LINKWELL_TRACEBACK") == "1":
+        return "".join(traceback.format_exception(error))
+    places = [f"  {f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+    return "\n".join(
+        [
+            *places,
+            f"linkwell: an error nobody foresaw: {type(error).__name__}",
+            "Report it with the lines above. Its text is left out, since it may hold what must not be shown;",
+            "LINKWELL_TRACEBACK=1 shows it to you.",
+            "",
+        ]
+    )
+
+
 def main() -> None:
     """Run the program. Exit codes: 0 done, 1 done but something needs you, 2 wrong usage, 3 could not be done, 130 stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill stops as Ctrl-C does
+    os.umask(os.umask(0) | 0o022)  # nobody else writes to what is made here, whatever the shell allows
     try:
         code = app(standalone_mode=False)
     except typer.Exit as stop:
@@ -91,6 +115,9 @@ def main() -> None:
     except LinkwellError as error:
         sys.stderr.write(f"linkwell: {error}" + "\n")
         code = error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last resort; without the texts, which may hold a restricted value
+        sys.stderr.write(_crash(error))
+        code = LinkwellError.exit_code
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("linkwell: stopped. The same command goes on where this one was." + "\n")
         code = 130

@@ -36,6 +36,7 @@ def audit(
 
     opened = open_workspace(workspace)
     book = CaseBook.open(opened)
+    book.check_lists(opened)
     links, label = _links(opened, release)
     engine = open_engine(opened)
     report = run_audit(opened, links=links, label=label, engine=engine)

@@ -51,6 +51,8 @@ def build(
         lines.append(f"Rejected: {counted(report.rejected)}.")
     if report.signals:
         lines.append(f"Statements about consent: {counted(report.signals)}.")
+    if not report.links:
+        lines.append("No link: the current build stays the one it was.")
     if report.damaged:
         cut = {"truncated files": report.truncated_files} if report.truncated_files else {}
         lines.append(f"Damaged: {counted({**report.broken, **cut})}. The rest was read; fetch the damaged files again.")

@@ -74,13 +74,19 @@ def list_cases(
     emit_rows(rows, as_json, "cases", "No case waits for a decision." if not everything else "There are no cases.")
 
 
-def show(
+def show(  # noqa: PLR0917 - Typer passes by name
     case: CaseArgument,
     workspace: WorkspaceOption = None,
     entries: Annotated[
-        bool, typer.Option("--entries", help="Show the link ids too (needs --as; that you looked goes into the log).")
+        bool,
+        typer.Option(
+            "--entries", help="Show the link ids too (needs --as and --second; that you looked goes into the log)."
+        ),
     ] = False,
     who: Annotated[str | None, typer.Option("--as", metavar="WHO", help="Who you are, for the log.")] = None,
+    second: Annotated[
+        str | None, typer.Option("--second", metavar="WHO2", help="Who agrees to --entries: another person.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show one case: counts and dates; link ids only when asked for, and then it is logged. Never a URL or a text.
@@ -89,11 +95,11 @@ def show(
     """
     from linkwell.cases import CaseBook
 
-    if entries and who is None:
-        raise typer.BadParameter("--entries needs --as WHO: that you looked goes into the log")
+    if entries and (who is None or second is None):
+        raise typer.BadParameter("--entries needs --as WHO and --second WHO2: both stand in the log")
     book = CaseBook.open(open_workspace(workspace))
     row = _row(book.case(case))
-    ids = [link.hex() for link in book.entries(case, who)] if entries and who else []
+    ids = [link.hex() for link in book.entries(case, who, second)] if entries and who and second else []
     result = {**row, "link_ids": ids} if entries else row
     emit(result, as_json, *(f"{name:12} {'' if value is None else value}" for name, value in row.items()), *ids)
 

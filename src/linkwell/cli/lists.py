@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, emit_rows, open_workspace
+from linkwell.base.errors import MissingError
+from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, counted, emit, emit_rows, open_workspace
 
 _NAMED_LINES = 20
 
@@ -37,6 +38,7 @@ def import_(  # noqa: PLR0917 - Typer passes by name
         bool | None,
         typer.Option("--synthetic/--real", help="Whether the list is made up. [default: what its header says]"),
     ] = None,
+    who: Annotated[str | None, typer.Option("--as", metavar="WHO", help="Who you are, for the log.")] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,9 +48,14 @@ def import_(  # noqa: PLR0917 - Typer passes by name
 
     Example: linkwell lists import hotline.csv --source hotline
     """
-    from linkwell.lists import import_list
+    from linkwell.cases import MACHINE, CaseBook
+    from linkwell.lists import import_list, lists_generation
 
-    report = import_list(open_workspace(workspace), file, source=source, list_format=list_format, synthetic=synthetic)
+    opened = open_workspace(workspace)
+    report = import_list(opened, file, source=source, list_format=list_format, synthetic=synthetic)
+    detail: dict[str, str | int] = {"source": source, "replaced": int(report.replaced), **report.loaded}
+    detail["generation"] = lists_generation(opened)
+    CaseBook.open(opened).log("list imported", who or MACHINE, None, detail)
     lines = [
         f"{'Replaced' if report.replaced else 'Imported'} the list of {source!r}: {counted(report.loaded)}"
         + (" (synthetic)" if report.synthetic else ""),
@@ -93,14 +100,25 @@ def show(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
 
 def forget(
     source: Annotated[str, typer.Argument(metavar="NAME", help="The source whose list goes.")],
+    who: WhoOption,
+    second: Annotated[str, typer.Option("--second", metavar="WHO2", help="Who agrees: another person.")],
+    *,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Forget a list entirely, as the end of its terms asks; findings made with it stay.
+    """Forget a list entirely, as the end of its terms asks; findings made with it stay. It takes two people, whom the log names.
 
-    Example: linkwell lists forget hotline
+    Example: linkwell lists forget hotline --as ada --second ben
     """
-    from linkwell.lists import forget_list
+    from linkwell.cases import CaseBook, two_people
+    from linkwell.lists import forget_list, lists_generation, show_lists
 
-    forget_list(open_workspace(workspace), source)
+    opened = open_workspace(workspace)
+    who, second = two_people(who, second, source)
+    if source not in {info.source for info in show_lists(opened)}:
+        raise MissingError(f"there is no list of {source!r}", "hash lists", "linkwell lists show names them.")
+    # Before the list goes, with the generation that will be: killed in between, everything stops until it is forgotten.
+    detail: dict[str, str | int] = {"source": source, "second": second, "generation": lists_generation(opened) + 1}
+    CaseBook.open(opened).log("list forgotten", who, None, detail)
+    forget_list(opened, source)
     emit({"forgotten": source}, as_json, f"The list of {source!r} is gone.")

@@ -1,6 +1,7 @@
 """How commands speak: a table or sentences for people, one JSON object for machines, errors on standard error."""
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,9 @@ WorkspaceOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 WhoOption = Annotated[str, typer.Option("--as", help="Who you are: the name that stands in the log.", metavar="WHO")]
+
+_ANY_WIDTH = 100_000
+"""Columns of a console that is a file or a pipe; a table takes what it needs of them."""
 
 _fallback: list[Path] = []
 
@@ -70,6 +74,10 @@ def emit_rows(rows: list[dict[str, object]], as_json: bool, name: str, empty: st
         table.add_column(column)
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
+    if not sys.stdout.isatty():
+        # Rich takes a pipe for a terminal of 80 columns, and cuts and folds what scripts and diffs are to read.
+        Console(width=_ANY_WIDTH).print(table)
+        return
     Console(soft_wrap=True).print(table)
 
 

@@ -26,6 +26,13 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     keep_original: Annotated[
         bool, typer.Option("--keep-original", help="Store the bytes as they came; nothing is resized.")
     ] = False,
+    pdq: Annotated[
+        bool,
+        typer.Option(
+            "--pdq/--no-pdq",
+            help="Hash pictures by PDQ. Without, an audit cannot find a changed picture; refused when a hash list has PDQ.",
+        ),
+    ] = True,
     allow_net: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,7 +52,10 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     respect: Annotated[
         str, typer.Option("--respect", help="Uses whose refusal is obeyed, with commas; none for none.")
     ] = "train_ai,tdm",
-    workers: Annotated[int | None, typer.Option("--workers", help="Processes. [default: as the settings say]")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=0, help="Processes; 0 is one for each core. [default: as the settings say]"),
+    ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,6 +85,8 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     from linkwell.recall import recalled_links
 
     engine = open_engine(opened, workers)
+    book = CaseBook.open(opened)
+    book.check_lists(opened)
     resolve_reports(opened, links, engine)
     report = run_populate(
         opened,
@@ -85,12 +97,13 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
             size=size,
             resize=resize,
             keep_original=keep_original,
+            pdq=pdq,
             respect=tuple(use for use in respect.replace(" ", "").split(",") if use not in ("", "none")),
             allow_net=tuple(allow_net or ()),
             resolve=tuple(resolve or ()),
             from_archive=tuple(from_archive or ()),
         ),
-        withhold=CaseBook.open(opened).quarantined() | recalled_links(opened),
+        withhold=book.quarantined() | recalled_links(opened),
         release=release,
         revision=number,
     )
@@ -101,7 +114,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     if report.review:
         from linkwell.lists import read_findings
 
-        CaseBook.open(opened).open_from_findings(read_findings(opened))
+        book.open_from_findings(read_findings(opened))
     failed = sum(report.failed.values())
     emit(
         {

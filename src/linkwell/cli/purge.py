@@ -74,6 +74,7 @@ def plan_(  # noqa: PLR0917 - Typer declares options as arguments
     if found.unfinished:
         lines.append("A purge was begun and not finished: run linkwell purge apply again.")
     lines += _reach_lines(found.unidentified, found.unreached, found.problems)
+    lines += [_FROM_BUILD] if found.made_from_build else []
     emit(
         {
             "kind": found.kind,
@@ -88,6 +89,7 @@ def plan_(  # noqa: PLR0917 - Typer declares options as arguments
             "unidentified": found.unidentified,
             "unreached": found.unreached,
             "problems": found.problems,
+            "made_from_build": found.made_from_build,
         },
         as_json,
         *lines,
@@ -127,10 +129,10 @@ def apply_(  # noqa: PLR0917 - same
     recalled, facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
     if not yes:
         found = plan(copy, recalled)
-        typer.echo(
-            f"{found.removed:,} rows and samples in {len(found.files):,} files of {copy} will be deleted for good."
-        )
-        typer.confirm("Delete them?", abort=True)
+        if found.files:
+            _ask(
+                f"{found.removed:,} rows and samples in {len(found.files):,} files of {copy} will be deleted for good."
+            )
     folder = state or copy / STATE_FOLDER
     receipt = apply(copy, recalled, engine=LocalEngine(workers), key=key, state=state, feed=facts)
     stated = receipt.statement
@@ -197,6 +199,7 @@ def verify_(  # noqa: PLR0917 - same
     if report.newer_recalls:
         lines.append(f"{report.newer_recalls:,} recalls are newer than the receipt")
     lines += _reach_lines(report.unidentified, report.unreached, report.problems)
+    lines += [_FROM_BUILD] if report.made_from_build else []
     if read is None:
         lines.append("There is no receipt: the files were compared with nothing.")
     if report.clean:
@@ -219,6 +222,7 @@ def verify_(  # noqa: PLR0917 - same
             "unidentified": report.unidentified,
             "unreached": report.unreached,
             "problems": report.problems,
+            "made_from_build": report.made_from_build,
         },
         as_json,
         *lines,
@@ -230,6 +234,27 @@ def verify_(  # noqa: PLR0917 - same
             "If you changed it on purpose, run linkwell purge apply again for a new receipt.",
         )
     if not report.clean or report.unidentified or (read is not None and not read.statement.complete) or read is None:
+        raise typer.Exit(1)
+
+
+def _ask(what: str) -> None:
+    """Go on only where somebody says yes.
+
+    Raises:
+        UsageError: nobody is there to answer.
+        typer.Exit: the answer is no: code 1, since what was recalled is still there.
+    """
+    typer.echo(what)
+    try:
+        agreed = typer.confirm("Delete them?")
+    except typer.Abort as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        raise UsageError(
+            "nobody answered, so nothing was changed", advice="Give --yes where nobody can answer."
+        ) from None
+    if not agreed:
+        typer.echo("Nothing was changed.")
         raise typer.Exit(1)
 
 
@@ -251,6 +276,12 @@ def _load(
     client = open_feed(feed, folder, root=root, allow_net=allow_net or ())
     recalled = load_recalled(client, named)
     return recalled, feed_facts(folder, recalled)
+
+
+_FROM_BUILD = (
+    "This copy was made from a build. Recalls are about releases: what was taken down before the first one is in none of them. "
+    "Run linkwell populate on it again to leave that out."
+)
 
 
 def _reach_lines(unidentified: int, unreached: Mapping[str, int], problems: Mapping[str, str]) -> list[str]:

@@ -25,7 +25,7 @@ def create(who: WhoOption, workspace: WorkspaceOption = None, as_json: JsonOptio
 
     Example: linkwell recall create --as ada
     """
-    from linkwell.recall import create_recall
+    from linkwell.recall import create_recall, list_recalls, read_state
 
     opened = open_workspace(workspace)
     info = create_recall(opened, engine=open_engine(opened), who=who)
@@ -40,11 +40,17 @@ def create(who: WhoOption, workspace: WorkspaceOption = None, as_json: JsonOptio
         )
     if info.short_of_padding:
         lines.append("Too few cells are left to pad the batch in full.")
-    if info.batches or info.reissued:
+    made = {b.sequence for b in info.batches}
+    waiting = [b.sequence for b in list_recalls(opened) if b.sequence > read_state(opened).published]
+    if waiting and not made:
+        # A run that was stopped after it had made them, or one that was never published: "nothing new" is not the whole truth.
+        lines.append(f"Not published yet: recall {', '.join(map(str, waiting))}.")
+    if waiting or info.reissued:
         lines.append("Publish it with: linkwell recall publish --as WHO")
     emit(
         {
             "batches": [_row(b) for b in info.batches],
+            "unpublished": waiting,
             "reissued": list(info.reissued),
             "without_release": info.without_release,
             "short_of_padding": info.short_of_padding,

@@ -39,6 +39,13 @@ cells_per_shard = 8
 cells_per_batch = {cells_per_batch}
 """
 
+_ALL_OF_AN_ARCHIVE = """
+[build.filters]
+# An archive of your own may be small: short captions, and kinds of picture that are left out by default, are kept here.
+min_text_characters = 0
+blocked_extensions = []
+"""
+
 
 def build_links(cycle: Cycle, *, small_web: bool) -> None:
     """Make the workspace, and build links from the archives."""
@@ -47,13 +54,13 @@ def build_links(cycle: Cycle, *, small_web: bool) -> None:
     with cycle.tell.step("Build links from the archive", command) as notes:
         cells_per_batch = CELLS_WANTED if small_web else 1
         rows = SMALL_WEB_CELL_ROWS if small_web else _MIN_CELL_ROWS
-        settings = _settings(cycle, rows, cells_per_batch)
+        settings = _settings(cycle, rows, cells_per_batch, small_web=small_web)
         cycle.workspace = Workspace.create(cycle.folder.workspace, cycle.outcome.dataset, settings)
         built = build(cycle.workspace, cycle.place.archives, crawl="demo", engine=cycle.engine)
         if not small_web:
             # An archive has as many links as it has: a few cells of them, so that not everything goes at once.
             rows = min(max(built.links // CELLS_WANTED, _MIN_CELL_ROWS), _MAX_CELL_ROWS)
-            write_bytes(cycle.folder.workspace / SETTINGS_FILE, _settings(cycle, rows, cells_per_batch).encode())
+            write_bytes(cycle.folder.workspace / SETTINGS_FILE, _settings(cycle, rows, cells_per_batch, small_web=small_web).encode())
             cycle.workspace = Workspace.open(cycle.folder.workspace)
         cycle.book = CaseBook.open(cycle.workspace)
         cycle.outcome.built, cycle.outcome.cell_rows = built, rows
@@ -67,8 +74,9 @@ def build_links(cycle: Cycle, *, small_web: bool) -> None:
             notes.say(f"{plural(stated, 'statement')} against use stood on the same pages; they stay with their links.")
 
 
-def _settings(cycle: Cycle, cell_rows: int, cells_per_batch: int) -> str:
-    return _SETTINGS.format(dataset=cycle.outcome.dataset, cell_rows=cell_rows, cells_per_batch=cells_per_batch)
+def _settings(cycle: Cycle, cell_rows: int, cells_per_batch: int, *, small_web: bool) -> str:
+    text = _SETTINGS.format(dataset=cycle.outcome.dataset, cell_rows=cell_rows, cells_per_batch=cells_per_batch)
+    return text if small_web else text + _ALL_OF_AN_ARCHIVE
 
 
 def _named(cycle: Cycle, path: str) -> str:

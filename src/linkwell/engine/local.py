@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 
 from linkwell.base.errors import WorkerLostError
 from linkwell.engine.task import Mark, Task, execute
+
+_STOP_SECONDS = 10.0
 
 
 class SerialEngine:
@@ -71,10 +74,13 @@ class LocalEngine:
 def _run_pool(queue: list[Task], suspects: list[Task], folder: Path, workers: int) -> Iterator[Mark]:
     """Run tasks off the end of `queue` until it is empty, or a worker dies: then those in flight are added to `suspects`.
 
-    Workers are forked from a server that has imported Arrow once: a pool is up in 40 ms instead of 500.
+    Workers are forked from a server that has imported Arrow and the modules of the tasks once: a pool is up in 40 ms instead of
+    500, and what was imported is in memory once.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["linkwell.engine.exchange"])
+    modules = {task.fn.partition(":")[0] for task in queue}
+    context.set_forkserver_preload(["linkwell.engine.exchange", *sorted(modules)])
+    _start_server()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker)
     running: dict[Future[Mark], Task] = {}
     try:
@@ -109,6 +115,19 @@ def _stop(pool: ProcessPoolExecutor) -> None:
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
+        for process in processes:
+            process.join(_STOP_SECONDS)
+
+
+def _start_server() -> None:
+    """Start the server that workers are forked from, where it is not running, deaf to Ctrl-C while it imports."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _prepare_worker() -> None:

@@ -75,7 +75,8 @@ def run_stage(
         raise UsageError("two tasks of one stage have the same index", str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     with folder_lock(folder, ".stage"):
-        for each in (folder, *sweep_folders):
+        written = (folder, *sweep_folders)
+        for each in written:
             sweep(each)
         write_bytes(folder / _TASK_LIST, msgspec.json.encode(listed))
         for each_task in listed:
@@ -87,13 +88,18 @@ def run_stage(
         label = listed[0].stage if listed else folder.name
         with meter(label, total=len(listed), unit=unit) as progress:
             progress.advance(len(done))
-            for mark in engine.run(todo, folder):
-                done[mark.index] = mark
-                progress.advance()
+            try:
+                for mark in engine.run(todo, folder):
+                    done[mark.index] = mark
+                    progress.advance()
+            except BaseException:
+                for each in written:
+                    sweep(each)
+                raise
     return StageResult(folder, tuple(done[t.index] for t in listed))
 
 
-def run_listed_task(folder: Path, index: int) -> Mark:
+def run_listed_task(folder: Path, index: int, *, packages: Sequence[str] = ("linkwell",)) -> Mark:
     """Run one task of a stage's list: what a batch scheduler's array job calls on each node.
 
     Raises:
@@ -106,5 +112,7 @@ def run_listed_task(folder: Path, index: int) -> Mark:
         raise FormatError("there is no task list here", str(folder), "Name the folder of a stage.") from error
     for each in listed:
         if each.index == index:
+            if each.fn.partition(".")[0] not in packages:  # a task list is data: it does not choose what code runs
+                raise FormatError(f"task {index} is none of Linkwell's", str(folder), "Do not run lists of strangers.")
             return read_mark(folder / each.mark_name) or execute(each, folder)
     raise UsageError(f"the list has no task {index}", str(folder))

@@ -7,6 +7,7 @@ trusts (given with `--root`, or shipped with a copy).
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,9 @@ from linkwell.feed.repository import check_target_name
 
 MAX_TARGETS_METADATA_BYTES = 50_000_000
 """The list of targets may have this size: about 200,000 targets."""
+
+CLOCK_SLACK_SECONDS = 3_600.0
+"""How far a clock may have been set back without more being made of it."""
 
 _FORBIDDEN, _NOT_FOUND = 403, 404
 _LOCK = "feed-client"
@@ -119,12 +123,14 @@ class FeedClient:
         Raises:
             StaleFeedError: the feed is expired, frozen or rolled back.
             SignatureError: it is unsigned, edited, cut short or signed with other keys.
+            StorageError: the state cannot be written.
             UnavailableError: it cannot be reached.
         """
         self._updater, self._targets = None, {}
         with storage_errors(self._state):
             self._state.mkdir(parents=True, exist_ok=True)
-        with folder_lock(self._state, _LOCK), _translated(self.feed):
+        _check_clock(self._state)
+        with folder_lock(self._state, _LOCK), storage_errors(self._state), _translated(self.feed):
             updater = Updater(
                 str(self._state),
                 self._base_url + "metadata/",
@@ -207,7 +213,7 @@ class FeedClient:
     def _download(self, name: str, to: Path) -> Path:
         updater = self._fresh()
         where = f"{self.feed}: {name}"
-        with _translated(where):
+        with storage_errors(to), _translated(where):
             info = updater.get_targetinfo(name)
             if info is None:
                 raise MissingError("the feed does not list this file", where)
@@ -280,6 +286,24 @@ def _check_state(state: Path, root: bytes, root_path: Path) -> None:
             "this root is not the one the feed was known by until now",
             str(root_path),
             f"If the feed was really made anew, choose another state folder than {state}.",
+        )
+
+
+def _check_clock(state: Path) -> None:
+    """Refuse to judge how old a feed is by a clock that stands before the moment the state was written.
+
+    Raises:
+        StaleFeedError: it does. An expired feed would look fresh.
+    """
+    try:
+        seen = (state / "timestamp.json").stat().st_mtime
+    except FileNotFoundError:
+        return
+    if time.time() < seen - CLOCK_SLACK_SECONDS:
+        raise StaleFeedError(
+            "this machine's clock stands before the last time the feed was read, so it cannot tell whether the feed is expired",
+            str(state),
+            "Set the clock right. If it was wrong before, choose another state folder and give --root.",
         )
 
 

@@ -28,6 +28,9 @@ MIN_BYTES_PER_SECOND = 1_000
 _CHUNK_BYTES = 1 << 16
 _NOT_FOUND = 404
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""Addresses that a gateway turns into the IPv4 address in their last four bytes (RFC 6052)."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -121,11 +124,12 @@ def check_address(address: str, allowed: Sequence[Network]) -> None:
         AddressRefusedError: it is private, loopback, link-local or reserved.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip)
     if any(ip.version == network.version and ip in network for network in allowed):
         return
-    if not ip.is_global or ip.is_multicast:
+    tunnel = isinstance(ip, ipaddress.IPv6Address) and (ip.sixtofour is not None or ip.teredo is not None)
+    if not ip.is_global or ip.is_multicast or tunnel:
         raise AddressRefusedError(
             "the feed is at an address that is not of the public internet",
             str(ip),

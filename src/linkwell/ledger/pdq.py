@@ -14,7 +14,6 @@ That is exact, and it is a small part of the work.
 from functools import lru_cache
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -138,7 +137,11 @@ def _bands(length: int) -> list[_Reach]:
 
 def _luma(pixels: npt.NDArray[np.uint8]) -> _Floats:
     floats = pixels.astype(np.float32)
-    return floats if floats.ndim == 2 else cv2.cvtColor(floats, cv2.COLOR_RGB2GRAY)  # type: ignore[return-value] # noqa: PLR2004 - float32 in, float32 out
+    if floats.ndim == 2:  # noqa: PLR2004 - axes
+        return floats
+    import cv2  # noqa: PLC0415 - whoever only reads ledgers and hash lists does without its 16 MB
+
+    return cv2.cvtColor(floats, cv2.COLOR_RGB2GRAY)  # type: ignore[return-value] # float32 in, float32 out
 
 
 def _tiles(reaches: list[_Reach], across: int) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ from linkwell.base.schema import LEDGER_SCHEMA
 from linkwell.base.sealed import read_sealed, write_sealed_file
 from linkwell.base.workspace import Workspace
 from linkwell.ledger.digests import Digests
+from linkwell.ledger.parts import require_parts
 
 PART_GLOB = "*.parquet"
 
@@ -47,11 +48,12 @@ def read_ledger(workspace: Workspace, columns: list[str] | None = None) -> Itera
         columns: the columns to read; None for all.
 
     Raises:
-        DamagedFileError: a part was changed, cut short, written under another key, or is no part of a ledger. Nothing is skipped.
+        DamagedFileError: a part is gone, was changed, cut short, written under another key, or is no part of a ledger. Nothing is skipped.
         MissingKeyError: the workspace's master key is not there.
     """
     names = list(columns) if columns is not None else LEDGER_SCHEMA.names
     schema = pa.schema([LEDGER_SCHEMA.field(name) for name in names])
+    require_parts(workspace)
     paths = sorted(workspace.ledger.glob(PART_GLOB))
     master_key = workspace.master_key() if paths else b""
     for path in paths:

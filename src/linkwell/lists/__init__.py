@@ -2,7 +2,7 @@
 
 from linkwell.lists.findings import FINDING_CLASSES, Finding, Match, read_findings, write_findings
 from linkwell.lists.formats import LIST_FORMATS
-from linkwell.lists.importing import ImportReport, ListInfo, forget_list, import_list, show_lists
+from linkwell.lists.importing import ImportReport, ListInfo, forget_list, import_list, lists_generation, show_lists
 from linkwell.lists.matcher import Matcher, load_matcher
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Matcher",
     "forget_list",
     "import_list",
+    "lists_generation",
     "load_matcher",
     "read_findings",
     "show_lists",

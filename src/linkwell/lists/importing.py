@@ -200,6 +200,15 @@ def show_lists(workspace: Workspace) -> list[ListInfo]:
     ]
 
 
+def lists_generation(workspace: Workspace) -> int:
+    """How often the lists of a workspace were changed; 0 where there never was one. It never falls, but for an older folder put back.
+
+    Raises:
+        DamagedFileError: the index of the lists does not open.
+    """
+    return read_index(workspace).generation
+
+
 def forget_list(workspace: Workspace, source: str) -> None:
     """Remove a list and every file of it. It works for a list whose parts are damaged, too.
 

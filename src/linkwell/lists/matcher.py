@@ -69,6 +69,8 @@ class Matcher:
                 self._test(kind, canaries)
         self.empty = entries == 0
         """Whether there is nothing to match against."""
+        self.needs_pdq = _PDQ in self._indexes
+        """Whether a list holds PDQ hashes: then every picture must be decoded and hashed to be matched."""
 
     def match_digests(self, digests: Digests) -> list[Match]:
         """The lists that have a digest of these; PDQ matches within 31 bits, and only from quality 50 up."""

@@ -139,6 +139,37 @@ def is_quick(data: bytes) -> bool:
     return bool(width * height <= _QUICK_PIXELS)
 
 
+def read_header(data: bytes, *, max_pixels: int) -> Picture:
+    """What the header of an image file says; `pixels` is empty, and a damage further on is not seen.
+
+    Raises:
+        Failure: as for `decode`, as far as the header shows it.
+    """
+    kind = sniff(data)
+    if kind is None:
+        raise Failure("not_an_image")
+    if kind not in _PILLOW_FORMATS:
+        raise Failure("unsupported_format")
+    exif: dict[int, object]
+    if kind == "jpg":
+        try:
+            height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        except (ValueError, KeyError):
+            raise Failure("decode_error") from None
+        exif = _read_exif(data)
+    else:
+        try:
+            with Image.open(io.BytesIO(data), formats=[_PILLOW_FORMATS[kind]]) as image:
+                width, height = image.size
+                exif = dict(image.getexif())
+        except Exception:  # noqa: BLE001 - a parser fed with hostile bytes raises anything; the outcome is named
+            raise Failure("decode_error") from None
+    _check_size(width, height, max_pixels)
+    if exif.get(_ORIENTATION) in _SWAPPING:
+        width, height = height, width
+    return Picture(np.empty((0, 0), np.uint8), width, height, _exif_text(exif))
+
+
 def _decode_jpeg(data: bytes, max_pixels: int, min_side: int | None, mode: str) -> Picture | None:
     """Decode a JPEG; None where it is of a kind (CMYK, YCCK) that Pillow converts better."""
     try:

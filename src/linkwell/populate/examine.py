@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import cv2
 
+from linkwell.base.errors import SafetyError
 from linkwell.ledger import Digests, exact_digests
 from linkwell.lists import Match, Matcher
-from linkwell.populate.decode import PDQ_MIN_SIDE_PIXELS, Picture, decode, encode_jpeg, resize, sniff
+from linkwell.populate.decode import PDQ_MIN_SIDE_PIXELS, Picture, decode, encode_jpeg, read_header, resize, sniff
 from linkwell.populate.failures import Failure
 
 
@@ -27,6 +28,13 @@ class Kept:
     """Whether the bytes are stored as they came."""
     quality: int
     max_pixels: int
+    pdq: bool = True
+    """Whether pictures are hashed by PDQ."""
+
+    @property
+    def header_only(self) -> bool:
+        """Whether no picture is decoded: only the header is read where the original is kept and not hashed by PDQ."""
+        return self.keep_original and not self.pdq
 
 
 @dataclass(frozen=True)
@@ -44,13 +52,25 @@ class Examined:
 
 
 def examine(body: bytes, kept: Kept, matcher: Matcher) -> Examined:
-    """Digest, match, and make the image as it is kept."""
+    """Digest, match, and make the image as it is kept.
+
+    Raises:
+        SafetyError: the lists hold PDQ hashes and none is to be made: what they name could pass.
+    """
+    if matcher.needs_pdq and not kept.pdq:
+        raise SafetyError("the hash lists hold PDQ hashes, and this run makes none", "populate", "Run it with PDQ.")
     digests = exact_digests(body)
     picture: Picture | None = None
     failure: Failure | None = None
     try:
-        picture = decode(body, max_pixels=kept.max_pixels, min_side=_min_side(kept), luma=kept.keep_original)
-        digests = digests.with_picture(picture.pixels, picture.width, picture.height)
+        if kept.header_only:
+            picture = read_header(body, max_pixels=kept.max_pixels)
+        else:
+            picture = decode(body, max_pixels=kept.max_pixels, min_side=_min_side(kept), luma=kept.keep_original)
+        if kept.pdq:
+            digests = digests.with_picture(picture.pixels, picture.width, picture.height)
+        else:
+            digests = dataclasses.replace(digests, width=picture.width, height=picture.height)
     except Failure as error:
         failure = error
     except (cv2.error, MemoryError):

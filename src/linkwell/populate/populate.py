@@ -5,6 +5,7 @@ import hashlib
 import math
 import os
 import re
+import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +23,7 @@ from linkwell.engine import Engine, Task, any_input, local_input, run_stage, tas
 from linkwell.lists import load_matcher
 from linkwell.populate.guard import AddressPolicy, parse_pins
 from linkwell.populate.links import LinkRange, column, read_links
-from linkwell.populate.runtime import close_runtime
-from linkwell.populate.shard import ShardParams
+from linkwell.populate.params import ShardParams
 from linkwell.populate.withheld import withheld_tag, write_withheld
 
 COPY_FILE = "linkwell.copy"
@@ -52,6 +52,9 @@ class PopulateOptions:
     """`keep_ratio`, or `no`: the full size, encoded again."""
     keep_original: bool = False
     """Store the bytes as they came; then `size` and `resize` have no effect."""
+    pdq: bool = True
+    """Hash every picture by PDQ. Without it no audit can find a picture that was changed a little; refused where a hash list loaded
+    holds PDQ hashes."""
     respect: tuple[str, ...] = ("train_ai", "tdm")
     """Uses whose `disallow` is obeyed; empty: none."""
     allow_net: tuple[str, ...] = ()
@@ -148,11 +151,19 @@ def populate(
         write_bytes(folder / "processes", str(_processes(engine, len(tasks))).encode())
         for restricted in (workspace.ledger, workspace.findings):
             _sweep_run(restricted, run)
-        lists_loaded = not load_matcher(workspace).empty
+        matcher = load_matcher(workspace)
+        if matcher.needs_pdq and not options.pdq:
+            raise UsageError(
+                "a loaded hash list holds PDQ hashes, and without PDQ what it names would be kept",
+                "--no-pdq",
+                "Leave it out.",
+            )
+        lists_loaded = not matcher.empty
+        del matcher
         try:
             counts = run_stage(tasks, folder, engine, sweep_folders=(to,)).counts()
         finally:
-            close_runtime()
+            _close_runtime()
         _remove_beyond(to, len(tasks))
     return PopulateReport(
         links=counts["links"],
@@ -169,6 +180,13 @@ def populate(
         lists_loaded=lists_loaded,
         review=counts["review"] > 0,
     )
+
+
+def _close_runtime() -> None:
+    """Close what tasks that ran in this very process opened. Its module is loaded if there were any, and needed for nothing else."""
+    loaded = sys.modules.get("linkwell.populate.runtime")
+    if loaded is not None:
+        loaded.close_runtime()
 
 
 def read_copy_info(folder: Path) -> CopyInfo | None:
@@ -267,6 +285,7 @@ def _tasks(
             size=options.size,
             resize=options.resize,
             keep_original=options.keep_original,
+            pdq=options.pdq,
             respect=options.respect,
             allow_net=options.allow_net,
             resolve=options.resolve,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import cv2
+import pyarrow as pa
 
 from linkwell.base.settings import PopulateSettings
 from linkwell.base.workspace import Workspace
@@ -87,6 +88,8 @@ def runtime(access: Access, settings: PopulateSettings) -> Runtime:
         close_runtime()
         # A pool of threads in every process of a pool of processes only makes them wait for each other.
         cv2.setNumThreads(1)
+        # Arrow's own allocator keeps 25 MB for itself; the shards of a copy give it little to do.
+        pa.set_memory_pool(pa.system_memory_pool())
         _runtimes[key] = Runtime(access, settings)
     return _runtimes[key]
 

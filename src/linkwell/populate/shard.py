@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from linkwell.base.errors import SafetyError
 from linkwell.base.ids import canonical_id, link_id
 from linkwell.base.settings import PopulateSettings
 from linkwell.base.shards import storage_errors
@@ -23,8 +24,9 @@ from linkwell.lists import Finding, Match, Matcher, write_findings
 from linkwell.populate.decode import is_quick
 from linkwell.populate.examine import Examined, Kept, examine
 from linkwell.populate.failures import Failure
-from linkwell.populate.fetch import Headers, parse_target
-from linkwell.populate.links import LINK_COLUMNS, LinkRange, column, read_links
+from linkwell.populate.fetch import LARGE_BYTES, Headers, parse_target
+from linkwell.populate.links import LINK_COLUMNS, column, read_links
+from linkwell.populate.params import ShardParams
 from linkwell.populate.runtime import Access, Runtime, current_matcher, runtime
 from linkwell.populate.schedule import HostSchedule
 from linkwell.populate.withheld import read_withheld
@@ -35,30 +37,6 @@ _LARGE_AT_ONCE = 8
 _MEMORY_BYTES = 64_000_000
 _ROWS_AT_ONCE = 1_024
 _STATED_IN = frozenset({"x-robots-tag", "tdm-reservation"})
-
-
-class ShardParams(msgspec.Struct, frozen=True):
-    """Parameters of `populate_shard`. Everything that the bytes of the shard depend on, and nothing restricted."""
-
-    workspace: str
-    run: str
-    to: str
-    name: str
-    links: tuple[LinkRange, ...]
-    cell_keys: bool
-    """Keys from cell and row's place in it (a release), or counted on from `first_key` (a build)."""
-    first_key: int
-    key_digits: int
-    size: int
-    resize: str
-    keep_original: bool
-    respect: tuple[str, ...]
-    allow_net: tuple[str, ...]
-    resolve: tuple[str, ...]
-    from_archive: tuple[str, ...]
-    limits: dict[str, str]
-    """The settings that decide what is kept."""
-    withheld_tag: str
 
 
 @dataclass
@@ -147,7 +125,12 @@ class _ShardRun:
         self.process = process
         self.writer = writer
         self.kept = Kept(
-            params.size, params.resize, params.keep_original, settings.jpeg_quality, settings.max_image_pixels
+            params.size,
+            params.resize,
+            params.keep_original,
+            settings.jpeg_quality,
+            settings.max_image_pixels,
+            params.pdq,
         )
         self.links = read_links(params.links, LINK_COLUMNS)
         self.ids: list[bytes] = column(self.links, "link_id")
@@ -221,6 +204,8 @@ class _ShardRun:
             return Outcome(withheld=True)
         except Failure as failure:
             return Outcome(failure=failure, verdicts=reception.verdicts)
+        except SafetyError:
+            raise
         except Exception as error:  # noqa: BLE001 - one odd link must not stop millions; it is counted, and its text never shown
             return Outcome(failure=Failure("unexpected", f"unexpected {type(error).__name__}"))
         return Outcome(
@@ -235,6 +220,8 @@ class _ShardRun:
 
         Handing a picture to the thread, and the fight for the interpreter's lock, cost as much as a small picture itself.
         """
+        if self.kept.header_only and len(body) <= LARGE_BYTES:
+            return examine(body, self.kept, self.matcher)
         if not is_quick(body):
             return await self.process.loop.run_in_executor(self.process.threads, examine, body, self.kept, self.matcher)
         async with self.turn:

@@ -10,7 +10,8 @@ from yarl import URL
 from linkwell.populate.content import decode_content
 from linkwell.populate.failures import Failure
 from linkwell.populate.fetch import LARGE_BYTES, Hop, Reception, Target
-from linkwell.populate.guard import AddressPolicy, AddressRefused, GuardedResolver, Pins, SocketMaker
+from linkwell.populate.guard import AddressPolicy, AddressRefused, Pins
+from linkwell.populate.resolver import GuardedResolver, SocketMaker
 
 _KEEP_ALIVE_SECONDS = 15.0
 _MAX_HEADER_BYTES = 8_190
@@ -38,7 +39,7 @@ class Web:
                 limit=concurrency,
                 resolver=self._resolver,
                 use_dns_cache=False,  # the resolver has its own, bounded
-                ssl=ssl.create_default_context(),
+                ssl=True,  # one default context, which aiohttp makes when it is loaded
                 keepalive_timeout=_KEEP_ALIVE_SECONDS,
                 socket_factory=SocketMaker(policy),
             ),

@@ -18,7 +18,7 @@ from linkwell.base.errors import FormatError
 from linkwell.base.shards import file_sha256, storage_errors, sweep, sync_folder, write_bytes
 from linkwell.base.workspace import folder_lock
 from linkwell.engine import Engine, StageResult, local_input, run_stage, task
-from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, STATE_FOLDER, Copy, open_copy
+from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, STATE_FOLDER, Copy, check_state_folder, open_copy
 from linkwell.purge.match import Wanted
 from linkwell.purge.plan import check_dataset
 from linkwell.purge.receipt import (
@@ -77,11 +77,12 @@ def apply(
         the receipt, also stored in the state folder. `statement.complete` is False where a file could not be dealt with.
 
     Raises:
-        UsageError: the copy is of another dataset, or has nothing that can be purged.
+        UsageError: the copy is of another dataset, has nothing that can be purged, or its state is a symbolic link.
         BusyError: another purge is at work on it.
         StorageError: the state cannot be written.
     """
     state = state or copy / STATE_FOLDER
+    check_state_folder(state)
     with folder_lock(state, "purge"):
         for folder in (state, state / RECEIPTS_FOLDER):
             sweep(folder)
@@ -164,7 +165,7 @@ def _statement(
     if (found.root / COPY_FILE).exists():
         digest = file_sha256(found.root / COPY_FILE)
         files.append(FileRecord(COPY_FILE, digest, digest, 0))
-    problems = {shard.name: shard.problem for shard in records if shard.problem is not None}
+    problems = found.problems | {shard.name: shard.problem for shard in records if shard.problem is not None}
     hard_links = sum(shard.hard_links for shard in records)
     known = receipts_in(receipts)
     return Statement(

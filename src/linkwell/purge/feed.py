@@ -7,6 +7,7 @@ from pathlib import Path
 
 from linkwell.base.errors import DamagedFileError
 from linkwell.feed import FeedClient
+from linkwell.purge.inventory import check_state_folder
 from linkwell.purge.receipt import FeedFacts
 from linkwell.recall import Recalled
 
@@ -25,10 +26,12 @@ def open_feed(feed: str, state: Path, *, root: Path | None, allow_net: Sequence[
         allow_net: networks (CIDR) that may be reached although they are not of the public internet.
 
     Raises:
+        UsageError: the state stands in the copy and is a symbolic link.
         MissingKeyError: first use, and no root file is known.
         StaleFeedError: the feed is expired or rolled back.
         SignatureError: it does not hold.
     """
+    check_state_folder(state)
     folder = state / _FEED_FOLDER
     shipped = state / _SHIPPED_ROOT
     if root is None and not (folder / "root.json").exists() and shipped.is_file():

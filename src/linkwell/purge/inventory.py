@@ -4,12 +4,12 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from linkwell.base.errors import FormatError, MissingError
+from linkwell.base.errors import FormatError, MissingError, UsageError
 
 STATE_FOLDER = ".linkwell"
 """Inside a copy: the feed's trusted state, receipts, the key. Nothing in it names a sample that went."""
@@ -18,6 +18,7 @@ JOURNAL_FILE = "linkwell.purge"
 STATS_SUFFIX = "_stats.json"
 
 _LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
+_SHARD_SUFFIXES = frozenset({".tar", ".parquet", ".parq", ".pq"})
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".dvc", ".snapshots", ".snapshot", ".zfs"})
 
@@ -63,10 +64,18 @@ class Copy:
     unreached: dict[str, int]
     """What a purge here does not reach: kinds of file by suffix, links, folders of version control."""
 
+    problems: dict[str, str] = field(default_factory=dict)
+    """Symbolic links to shards or folders elsewhere: they are part of the copy to whoever reads it, and are not purged here."""
+
     @property
     def keys_name_cells(self) -> bool:
         """Whether samples are keyed `{cell:08d}{row:05d}`: a copy that Linkwell made from a release."""
         return self.description is not None and self.description.release is not None
+
+    @property
+    def made_from_build(self) -> bool:
+        """Whether Linkwell made it from a build: recalls are about releases, and never name what left before the first."""
+        return self.description is not None and self.description.release is None
 
     @property
     def kind(self) -> str:
@@ -87,9 +96,12 @@ def open_copy(root: Path) -> Copy:
     files: set[str] = set()
     leftovers: list[Path] = []
     unreached: Counter[str] = Counter()
-    for path in _walk(root, unreached):
+    problems: dict[str, str] = {}
+    for path in _walk(root, unreached, problems):
         if path.is_symlink():
             unreached["symbolic links"] += 1
+            if path.suffix.lower() in _SHARD_SUFFIXES:
+                _note_link(path, root, problems)
         elif _LEFTOVER.fullmatch(path.name):
             leftovers.append(path)
         else:
@@ -99,7 +111,12 @@ def open_copy(root: Path) -> Copy:
         suffix = Path(name).suffix.lower()
         unreached[f"{suffix} files" if _SUFFIX.fullmatch(suffix) else "files of other kinds"] += 1
     return Copy(
-        root, _description(root / COPY_FILE), tuple(shards), tuple(sorted(leftovers)), dict(sorted(unreached.items()))
+        root,
+        _description(root / COPY_FILE),
+        tuple(shards),
+        tuple(sorted(leftovers)),
+        dict(sorted(unreached.items())),
+        problems,
     )
 
 
@@ -116,7 +133,27 @@ def dataset_of(root: Path) -> str | None:
     return description.dataset if description else None
 
 
-def _walk(root: Path, unreached: Counter[str]) -> Iterator[Path]:
+def check_state_folder(state: Path) -> None:
+    """Refuse a state folder in a copy that is a symbolic link: whoever made the copy would choose where files are written and removed.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if state.name == STATE_FOLDER and state.is_symlink():
+        raise UsageError(
+            "this folder is a symbolic link", str(state), "Remove it, or name another folder with --state."
+        )
+
+
+def _note_link(path: Path, root: Path, problems: dict[str, str]) -> None:
+    """Note a link out of the copy; what it leads to inside is dealt with under its own name."""
+    if not path.resolve().is_relative_to(root.resolve()):
+        problems[path.relative_to(root).as_posix()] = (
+            "this is a symbolic link out of the copy: purge what it leads to by itself, or remove the link"
+        )
+
+
+def _walk(root: Path, unreached: Counter[str], problems: dict[str, str]) -> Iterator[Path]:
     for folder, folders, names in os.walk(root, followlinks=False, onerror=_refuse):
         here = Path(folder)
         for name in list(folders):
@@ -127,6 +164,7 @@ def _walk(root: Path, unreached: Counter[str]) -> Iterator[Path]:
                 folders.remove(name)
             elif (here / name).is_symlink():
                 unreached["symbolic links"] += 1
+                _note_link(here / name, root, problems)
         for name in names:
             yield here / name
 
@@ -146,7 +184,7 @@ def _shards(files: set[str]) -> tuple[list[Shard], set[str]]:
         stem = name.removesuffix(suffix) if suffix else name
         if suffix.lower() == ".tar":
             tar, parquet = name, f"{stem}.parquet" if f"{stem}.parquet" in files else None
-        elif suffix.lower() in (".parquet", ".parq", ".pq") and f"{stem}.tar" not in files:
+        elif suffix.lower() in _SHARD_SUFFIXES and f"{stem}.tar" not in files:
             tar, parquet = None, name
         else:
             continue

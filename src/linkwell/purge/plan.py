@@ -50,6 +50,8 @@ class Plan:
     """What is in the folder and of no kind known here, and old names of the same bytes."""
     problems: dict[str, str] = field(default_factory=dict)
     """Files that could not be looked through, and why."""
+    made_from_build: bool = False
+    """Whether the copy is of a build: what was taken down before the first release is in no recall."""
 
     @property
     def removed(self) -> int:
@@ -77,7 +79,7 @@ def plan(copy: Path, recalled: Recalled) -> Plan:
     check_dataset(found, recalled)
     wanted = Wanted.of(recalled)
     files: list[FilePlan] = []
-    problems: dict[str, str] = {}
+    problems = dict(found.problems)
     unidentified = untouched = hard_links = 0
     shard_bytes: list[int] = []
     with meter("purge plan", total=len(found.shards), unit="shards") as progress:
@@ -110,6 +112,7 @@ def plan(copy: Path, recalled: Recalled) -> Plan:
         unidentified=unidentified,
         unreached=unreached,
         problems=problems,
+        made_from_build=found.made_from_build,
     )
 
 

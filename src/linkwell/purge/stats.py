@@ -7,6 +7,8 @@ from pathlib import Path
 from linkwell.base.errors import DamagedFileError
 
 _SUCCESS = "success"
+_MAX_ROWS = 100_000_000
+"""More than a shard can hold: stats that say so were not counted."""
 _ADVICE = "Restore the file or delete it; the samples beside it are not touched before it reads."
 
 
@@ -25,7 +27,7 @@ def recounted(path: Path, statuses: Mapping[tuple[str, str], int]) -> bytes | No
     """
     try:
         old = dict(json.loads(path.read_bytes()))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise DamagedFileError("these stats do not read", str(path), _ADVICE) from None
     by_status: dict[str, int] = {}
     messages: dict[str, int] = {}
@@ -59,8 +61,10 @@ def without_samples(path: Path, samples_left: int) -> dict[tuple[str, str], int]
         old = json.loads(path.read_bytes())
         messages = {str(k): int(v) for k, v in old.get("status_dict", {}).items() if k != _SUCCESS}
         failed = {k: int(v) for k, v in old.items() if k.startswith("failed_to_")}
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
         raise DamagedFileError("these stats do not read", str(path), _ADVICE) from None
+    if max(sum(messages.values()), sum(failed.values())) > _MAX_ROWS:
+        raise DamagedFileError("these stats count more rows than a shard can hold", str(path), _ADVICE)
     statuses = {(_SUCCESS, ""): samples_left} if samples_left else {}
     spread = [status for status, count in failed.items() for _ in range(count)]
     for message, count in messages.items():

@@ -35,6 +35,8 @@ class VerifyReport:
     unreached: dict[str, int] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     """Files that could not be looked through, and why."""
+    made_from_build: bool = False
+    """Whether the copy is of a build: what was taken down before the first release is in no recall."""
 
     @property
     def clean(self) -> bool:
@@ -64,7 +66,7 @@ def verify(copy: Path, recalled: Recalled, receipt: Receipt | None) -> VerifyRep
     newer = _check_feed(recalled, receipt)
     wanted = Wanted.of(recalled)
     left: dict[str, int] = {}
-    problems: dict[str, str] = {}
+    problems = dict(found.problems)
     unidentified = 0
     digests: dict[str, str] = {}
     with meter("purge verify", total=len(found.shards), unit="shards") as progress:
@@ -91,6 +93,7 @@ def verify(copy: Path, recalled: Recalled, receipt: Receipt | None) -> VerifyRep
         unidentified=unidentified,
         unreached=found.unreached,
         problems=problems,
+        made_from_build=found.made_from_build,
     )
 
 

@@ -21,6 +21,7 @@ from linkwell.purge.tar import Member, kept_ranges, members
 
 _CHUNK_BYTES = 1 << 20
 _MAX_JSON_BYTES = 16_777_216
+_CELL_NUMBERS = 1 << 32
 
 
 @dataclass
@@ -113,7 +114,7 @@ def _told(content: bytes, where: str) -> tuple[str | None, bytes, int]:
     """URL, link id and cell that a sample's JSON states; None, empty and -1 where it does not."""
     try:
         fields = json.loads(content)
-    except ValueError:  # its own message would quote the sample
+    except (ValueError, RecursionError):  # its own message would quote the sample
         raise DamagedFileError(
             "the JSON of a sample does not read", where, "Restore the shard, fetch it again, or delete it."
         ) from None
@@ -126,7 +127,8 @@ def _told(content: bytes, where: str) -> tuple[str | None, bytes, int]:
             link_id = bytes.fromhex(link)
         except ValueError:
             link_id = b""
-    return url if isinstance(url, str) else None, link_id, cell if isinstance(cell, int) else -1
+    number = cell if isinstance(cell, int) and 0 <= cell < _CELL_NUMBERS else -1
+    return url if isinstance(url, str) else None, link_id, number
 
 
 def rewrite_tar(source: Path, target: Path, removed: list[Member]) -> tuple[str, str]:

@@ -148,8 +148,14 @@ def decide(workspace: Workspace, links: Sequence[Path], engine: Engine) -> Decis
 
     An entry of an upheld open case leaves under its public reason, whatever else it is suspected of; every other entry in
     quarantine is held and leaves covered.
+
+    Raises:
+        SignatureError: the cases are not what their log tells, or the log is an older one than earlier releases name.
+        SafetyError: the hash lists are older than the log says.
     """
     book = CaseBook.open(workspace)
+    book.verify_log({release.manifest.log_head for release in open_all(workspace)} - {""})
+    book.check_lists(workspace)
     book.open_from_findings(read_findings(workspace))
     resolve_reports(workspace, links, engine)
     opened: dict[str, set[bytes]] = {}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from linkwell.base.errors import LinkwellError, SafetyError, TwoPersonError, UsageError
+from linkwell.base.errors import LinkwellError, SafetyError, UsageError
 from linkwell.base.workspace import Workspace
-from linkwell.cases import CaseBook
+from linkwell.cases import CaseBook, two_people
 from linkwell.feed import publish_targets, published_targets
 from linkwell.release.store import (
     MANIFEST_NAME,
@@ -90,12 +90,11 @@ def withdraw_release(workspace: Workspace, version: str, reason: str, who: str, 
 
     Raises:
         TwoPersonError: `second` is `who`.
-        UsageError: no reason, or the release was never published.
+        UsageError: no reason, no name, or the release was never published.
         MissingError: there is no such release.
         MissingKeyError: a key of the feed is missing.
     """
-    if same_person(who, second):
-        raise TwoPersonError("taking a release offline takes two people", "--second", "Have somebody else agree.")
+    who, second = two_people(who, second, version)
     if not reason.strip():
         raise UsageError("a reason is needed; it stands in the log only", "--reason")
     with workspace.lock(_LOCK):
@@ -111,11 +110,6 @@ def withdraw_release(workspace: Workspace, version: str, reason: str, who: str, 
         _set_state(release, "withdrawn", who)
         publish_standing(workspace, open_all(workspace))
     return open_release(workspace, version).info()
-
-
-def same_person(first: str, second: str) -> bool:
-    """Whether two names are one person's, as far as names tell."""
-    return "".join(first.split()).casefold() == "".join(second.split()).casefold()
 
 
 def publish_standing(workspace: Workspace, releases: Iterable[Release]) -> None:

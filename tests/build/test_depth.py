@@ -1,0 +1,32 @@
+"""Pages nested without end, and archives that hold nothing."""
+
+from pathlib import Path
+
+from tests.e2e.archive import Response, Site, write_warc
+
+from linkwell.base.workspace import Workspace
+from linkwell.build import build, current_build
+from linkwell.engine import Engine
+
+
+def test_a_page_nested_without_end_is_read_up_to_a_depth(tmp_path: Path, workspace: Workspace, engine: Engine) -> None:
+    """A parser would take minutes over it; what stands before the depth is read, and the page is counted as cut."""
+    html = '<img src="a.jpg" alt="before the depths">' + "<div></b>" * 200_000 + '<img src="b.jpg" alt="too deep">'
+    site = Site("deep.example")
+    site.responses.append(Response("http://deep.example/", html.encode(), "text/html"))
+    archive = write_warc(tmp_path / "deep.warc.gz", site.responses)
+    report = build(workspace, [str(archive)], crawl=None, engine=engine)
+    assert (report.links, report.pages_cut) == (1, 1)
+
+
+def test_an_archive_without_links_does_not_become_the_current_build(
+    tmp_path: Path, workspace: Workspace, engine: Engine
+) -> None:
+    """The build before it stays."""
+    site = Site("site.example")
+    site.page("index", [("a.jpg", "a caption of some length")])
+    build(workspace, [str(write_warc(tmp_path / "a.warc.gz", site.responses))], crawl=None, engine=engine)
+    before = current_build(workspace).name
+    (tmp_path / "b.warc").write_bytes(b"this is no archive")
+    assert build(workspace, [str(tmp_path / "b.warc")], crawl=None, engine=engine).links == 0
+    assert current_build(workspace).name == before
