@@ -60,7 +60,10 @@ def build_links(cycle: Cycle, *, small_web: bool) -> None:
         if not small_web:
             # An archive has as many links as it has: a few cells of them, so that not everything goes at once.
             rows = min(max(built.links // CELLS_WANTED, _MIN_CELL_ROWS), _MAX_CELL_ROWS)
-            write_bytes(cycle.folder.workspace / SETTINGS_FILE, _settings(cycle, rows, cells_per_batch, small_web=small_web).encode())
+            write_bytes(
+                cycle.folder.workspace / SETTINGS_FILE,
+                _settings(cycle, rows, cells_per_batch, small_web=small_web).encode(),
+            )
             cycle.workspace = Workspace.open(cycle.folder.workspace)
         cycle.book = CaseBook.open(cycle.workspace)
         cycle.outcome.built, cycle.outcome.cell_rows = built, rows
