@@ -61,7 +61,10 @@ SIDES = st.none() | st.integers(1, 2**31 - 1)
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.tuples(TEXTS, SIDES, SIDES), max_size=5), st.sampled_from(["laion", "datacomp", "img2dataset"]))
+@given(
+    st.lists(st.tuples(TEXTS, SIDES, SIDES), min_size=1, max_size=5),
+    st.sampled_from(["laion", "datacomp", "img2dataset"]),
+)
 def test_an_export_imports_as_the_same_links(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int | None, int | None]], kind: str
 ) -> None:

@@ -131,3 +131,33 @@ def test_a_damaged_shard_stops_it(tmp_path: Path) -> None:
     paths[1].write_bytes(paths[1].read_bytes()[:-9])
     with pytest.raises(DamagedFileError):
         deduplicate(paths, tmp_path / "out", SerialEngine())
+
+
+@settings(max_examples=30, deadline=None)
+@given(_SHARDS, _SHARDS, st.sampled_from([2, 1000]))
+def test_overruling_rows_keep_lower_ranks_out_and_are_nowhere_kept(
+    tmp_path_factory: pytest.TempPathFactory,
+    shards: list[list[tuple[int, int]]],
+    overruling: list[list[tuple[int, int]]],
+    bucket_rows: int,
+) -> None:
+    """A key survives where its best row ranks at least as high as every overruling one."""
+    folder, aside = tmp_path_factory.mktemp("exchange"), tmp_path_factory.mktemp("aside")
+    result = deduplicate(
+        _write(folder, shards),
+        folder / "out",
+        SerialEngine(),
+        rank="tests.engine.test_exchange:rank",
+        rank_columns=("rank",),
+        bucket_rows=bucket_rows,
+        overruling=_write(aside, overruling),
+    )
+    highest: dict[int, int] = {}
+    for n, r in (row for rows in overruling for row in rows):
+        highest[n] = max(r, highest.get(n, r))
+    rows_at = {f"{s}-{i}": row for s, rows in enumerate(shards) for i, row in enumerate(rows)}
+    expected = [p for p in _expected(shards) if rows_at[p][1] >= highest.get(rows_at[p][0], rows_at[p][1])]
+    places = [p for t in read_tables(result.outputs("links.parquet")) for p in t["place"].to_pylist()]
+    assert places == expected
+    counts = result.counts()
+    assert counts["duplicates"] + counts["overruled"] == sum(map(len, shards)) - len(places)

@@ -18,7 +18,7 @@ from linkwell.build.boilerplate import REJECTED, drop_boilerplate
 from linkwell.build.boilerplate import STAGES as BOILERPLATE_STAGES
 from linkwell.build.evidence import EVIDENCE_OUTPUT
 from linkwell.build.evidence import FOLDER as EVIDENCE_FOLDER
-from linkwell.build.extract import ExtractParams, ExtractSettings
+from linkwell.build.extract import RESERVED_OUTPUT, ExtractParams, ExtractSettings
 from linkwell.build.filters import read_domains
 from linkwell.build.sources import expand_sources
 from linkwell.build.wellknown import CAPTURES_OUTPUT, apply_well_known
@@ -185,6 +185,7 @@ def build(
                 rank_columns=RESTRICTION_COLUMNS,
                 bucket_rows=settings.bucket_rows,
                 against=against,
+                overruling=extracted.outputs(RESERVED_OUTPUT),
             )
             done = BuildFile(
                 format=BUILD_FORMAT,
@@ -301,6 +302,7 @@ def _report(
     counts = extracted.counts()
     counts[REJECTED] += boilerplate
     applied = kept.counts()
+    counts["rejected_opted_out_elsewhere"] += applied["overruled"]
     rejected = _named(counts, "rejected_")
     duplicates = counts["duplicates"] + applied["duplicates"]
     if counts["images"] != applied["rows"] + duplicates + applied["known"] + sum(rejected.values()):

@@ -31,7 +31,13 @@ from linkwell.rights import (
 BATCH_ROWS = 5_000
 """Rows of one table. A URL and a text take at most some 8 kB each, so that a batch stays below 100 MB whatever is in it."""
 
+RESERVED_SCHEMA: pa.Schema = pa.schema(
+    [("link_id", pa.binary(16)), *((use, pa.string()) for use in USES)]  # type: ignore[arg-type] # the stub says object
+)
+"""A URL that a page opted out and that is no link for another reason: its caption is missing or filtered, say."""
+
 _HTTP = ("http://", "https://")
+_DISALLOW = VERDICTS.index("disallow")
 
 
 class LinkCollector:
@@ -65,6 +71,7 @@ class LinkCollector:
         self._extensions = tuple(f".{each.lower().lstrip('.')}" for each in filters.blocked_extensions)
         self._min_side = filters.min_side_pixels
         self._evidence: list[Evidence] = []
+        self._reserved: dict[str, Codes] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -82,7 +89,7 @@ class LinkCollector:
         self._licences: list[str | None] = []
         self._verdicts: list[Codes] = []
 
-    def add(self, page: Page) -> None:  # noqa: C901 - the innermost loop: a call costs as much as what it does
+    def add(self, page: Page) -> None:  # noqa: C901, PLR0912 - the innermost loop: a call costs as much as what it does
         """Judge the images of one page."""
         resolver = self._resolver
         resolver.set_page(page.url, page.base)
@@ -130,9 +137,22 @@ class LinkCollector:
         if kept and (self._min_side or self._needs_rules(first)):
             kept = self._filter(page, first, kept)
         counts["images"] += len(page.images)
+        if page.headers or page.metas:
+            self._reserve(page, first)
         if kept:
             counts["links"] += len(kept)
             self._add_page(page, first, kept)
+
+    def _reserve(self, page: Page, first: int) -> None:
+        """Note the pictures of a page that opts out which are no links themselves: the same URL may be one on another page."""
+        codes, _stated = _judge(tuple(page.headers), tuple(page.metas), self._policy)
+        if _DISALLOW not in codes[: USES.index("search")]:
+            return
+        kept = set(self._urls[first:])
+        for src in {image.url for image in page.images}:
+            url, reason = self._resolver.resolve(src)
+            if reason is None and url not in kept:
+                self._reserved[url] = max(codes, self._reserved.get(url, codes), key=lambda held: held.count(_DISALLOW))
 
     def _needs_rules(self, first: int) -> bool:
         """Whether a rule may be against a row from `first` on: a page's URLs are searched for the extensions all at once."""
@@ -228,6 +248,14 @@ class LinkCollector:
         self._verdicts.append(verdicts)
         self.row_count += len(kept)
         page.images = []
+
+    def take_reserved(self) -> pa.Table | None:
+        """The URLs opted out since the last call that are no links, in `RESERVED_SCHEMA`; None where there are none."""
+        taken, self._reserved = self._reserved, {}
+        if not taken:
+            return None
+        verdicts = [[VERDICTS[codes[number]] for codes in taken.values()] for number in range(len(USES))]
+        return pa.table([link_ids(taken), *(pa.array(each, pa.string()) for each in verdicts)], schema=RESERVED_SCHEMA)
 
     def take_evidence(self) -> list[Evidence]:
         """What the pages since the last call stated."""

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from linkwell.base.errors import UnavailableError
@@ -28,6 +30,9 @@ from linkwell.build.wat import read_wat_page
 from linkwell.build.wellknown import CAPTURES_OUTPUT, CaptureWriter, read_capture
 from linkwell.engine import TaskContext
 from linkwell.rights import DEFAULT_POLICY, Policy
+
+RESERVED_OUTPUT = "reserved.parquet"
+"""Output of `extract`, in `columns.RESERVED_SCHEMA`; none where no page opts out a picture that is no link."""
 
 ROW_GROUP_ROWS = 20_000
 """Bounds what is held before it is written: a row takes at most some 16 kB."""
@@ -81,6 +86,7 @@ def extract(context: TaskContext) -> None:
     output = context.output("links.parquet")
     evidence = EvidenceWriter(_beside(context, EVIDENCE_OUTPUT))
     captures = CaptureWriter(_beside(context, CAPTURES_OUTPUT))
+    reserved: list[pa.Table] = []
     try:
         with (
             fewer_collections(),
@@ -91,14 +97,22 @@ def extract(context: TaskContext) -> None:
                 if collector.row_count >= BATCH_ROWS:
                     evidence.add(collector.take_evidence())
                     writer.write(collector.take_table())
+                    reserved.extend(_some(collector.take_reserved()))
             if collector.row_count:
                 evidence.add(collector.take_evidence())
                 writer.write(collector.take_table())
+            reserved.extend(_some(collector.take_reserved()))
+            if reserved:
+                pq.write_table(pa.concat_tables(reserved), context.output(RESERVED_OUTPUT), compression="lz4")
             evidence.close()
             captures.close()
     except OSError as error:
         # Reading has errors of its own: this is the shard that cannot be written.
         raise storage_error(error, output) from error
+
+
+def _some(table: pa.Table | None) -> list[pa.Table]:
+    return [] if table is None else [table]
 
 
 def _blocked_domains(settings: ExtractSettings) -> frozenset[str]:

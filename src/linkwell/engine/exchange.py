@@ -4,7 +4,7 @@
 one bucket of every shard and decides which rows lose; *apply* rewrites one shard without its losers. Only keys move, and memory
 is set by the number of buckets. Of the rows with one key the one with the highest rank survives, and among equals the first in
 the order of shards and rows: a rule that does not depend on how the work was divided. Shards that the new ones are compared
-`against` come before them in that order, are read for their keys only and are never rewritten.
+`against` come before them in that order; files that are only `overruling` come after them. Both are read for their keys only.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ from linkwell.engine.stage import Engine, StageResult, run_stage
 from linkwell.engine.task import TaskContext, local_input, resolve_rank, task
 
 _SCATTERED = pa.schema([("key", pa.binary(16)), ("rank", pa.int8()), ("row", pa.int64())])  # type: ignore[arg-type] # the stub of pa.binary says object
-_LOSERS = pa.schema([("row", pa.int64()), ("known", pa.bool_())])  # type: ignore[arg-type] # the stub of pa.bool_ says object
+_LOSERS = pa.schema([("row", pa.int64()), ("known", pa.bool_()), ("overruled", pa.bool_())])  # type: ignore[arg-type] # the stub of pa.bool_ says object
 _SCATTER_ROWS = 500_000
 """Dealt into buckets at a time: with it the memory of a scatter does not grow with the shard."""
 
@@ -38,12 +38,16 @@ class ScatterParams(msgspec.Struct, frozen=True):
 
 
 class ReduceParams(msgspec.Struct, frozen=True):
-    """Parameters of `reduce`: the scattered file of every shard, in the order of the shards; the first `against` are read only."""
+    """Parameters of `reduce`: the scattered file of every shard, in the order of the shards.
+
+    Those from `against` up to `end` are rewritten; those before and after are read only.
+    """
 
     scattered: tuple[str, ...]
     bucket: int
     buckets: int
     against: int
+    end: int
 
 
 class ApplyParams(msgspec.Struct, frozen=True):
@@ -64,11 +68,13 @@ def deduplicate(
     rank_columns: tuple[str, ...] = (),
     bucket_rows: int = 2_000_000,
     against: Sequence[Path] = (),
+    overruling: Sequence[Path] = (),
 ) -> StageResult:
     """Keep one row of every key over all shards; the result's outputs `links.parquet` are the shards without the others.
 
     The result counts `rows` that are kept, `duplicates` that lost to a row of the shards, and `known` ones that lost to a row of
-    `against`. By the one rule, a row survives one of `against` only with a higher rank.
+    `against`, and `overruled` ones that lost to a row of `overruling`. By the one rule, a row survives one of `against` only with a
+    higher rank, and one of `overruling` with an equal one.
 
     Args:
         shards: parquet files with the key column, a `fixed_size_binary(16)`.
@@ -79,6 +85,7 @@ def deduplicate(
         rank_columns: what that function reads.
         bucket_rows: rows a bucket may hold on average; memory is about 60 bytes each.
         against: parquet files with the key column whose rows the shards are compared with; one without the rank's columns ranks 0.
+        overruling: the same, for rows that are nowhere kept, but keep lower ranks from surviving.
 
     Raises:
         DamagedFileError: a shard does not read.
@@ -86,7 +93,7 @@ def deduplicate(
     """
     rows = 0
     ranked: dict[Path, bool] = {}
-    every = [*against, *shards]
+    every = [*against, *shards, *overruling]
     for shard in every:
         with open_parquet(shard) as file:
             rows += file.metadata.num_rows
@@ -116,7 +123,7 @@ def deduplicate(
             "reduce",
             bucket,
             "linkwell.engine.exchange:reduce",
-            ReduceParams(tuple(map(str, scattered)), bucket, buckets, len(against)),
+            ReduceParams(tuple(map(str, scattered)), bucket, buckets, len(against), len(against) + len(shards)),
             scattered_inputs,
         )
         for bucket in range(buckets)
@@ -197,21 +204,26 @@ def reduce(context: TaskContext) -> None:
     loses[1:] = (in_order[1:] == in_order[:-1]).all(axis=1)
     first_of_key = np.maximum.accumulate(np.where(loses, 0, np.arange(len(order))))
     losing = order[loses]
-    known = shard[order[first_of_key[loses]]] < params.against
-    new = shard[losing] >= params.against
-    losing, known = losing[new], known[new]
+    winner = shard[order[first_of_key[loses]]]
+    new = (shard[losing] >= params.against) & (shard[losing] < params.end)
+    losing, winner = losing[new], winner[new]
     by_place = np.lexsort((row[losing], shard[losing]))
-    losing, known = losing[by_place], known[by_place]
-    bounds = np.searchsorted(shard[losing], np.arange(params.against, len(params.scattered) + 1))
+    losing, winner = losing[by_place], winner[by_place]
+    known, overruled = winner < params.against, winner >= params.end
+    bounds = np.searchsorted(shard[losing], np.arange(params.against, params.end + 1))
     with pa.OSFile(str(context.output("losers.arrow")), "wb") as sink, pa.ipc.new_file(sink, _LOSERS) as writer:
         for first, last in pairwise(bounds.tolist()):
             writer.write_batch(
                 pa.record_batch(
-                    [pa.array(row[losing[first:last]], pa.int64()), pa.array(known[first:last])], schema=_LOSERS
+                    [
+                        pa.array(row[losing[first:last]], pa.int64()),
+                        pa.array(known[first:last]),
+                        pa.array(overruled[first:last]),
+                    ],
+                    schema=_LOSERS,
                 )
             )
-    context.count("known", int(known.sum()))
-    context.count("duplicates", len(losing) - int(known.sum()))
+    context.count("rows", len(losing))
 
 
 def apply(context: TaskContext) -> None:
@@ -219,7 +231,10 @@ def apply(context: TaskContext) -> None:
     params = context.params(ApplyParams)
     shard = Path(params.shard)
     losing = [_read_batch(Path(path), params.index) for path in params.losers]
-    known = sum(int(np.count_nonzero(batch["known"].to_numpy(zero_copy_only=False))) for batch in losing)
+    known, overruled = (
+        sum(int(np.count_nonzero(batch[name].to_numpy(zero_copy_only=False))) for batch in losing)
+        for name in ("known", "overruled")
+    )
     lost = np.sort(np.concatenate([batch["row"].to_numpy() for batch in losing]))
     with open_parquet(shard) as file:
         schema = file.schema_arrow
@@ -234,7 +249,8 @@ def apply(context: TaskContext) -> None:
             context.count("rows", kept.num_rows)
             start += table.num_rows
     context.count("known", known)
-    context.count("duplicates", len(lost) - known)
+    context.count("overruled", overruled)
+    context.count("duplicates", len(lost) - known - overruled)
 
 
 def _key_words(key: "pa.Array[pa.Scalar[pa.DataType]]") -> npt.NDArray[np.uint64]:
