@@ -67,3 +67,12 @@ def test_a_face_lists_what_it_offers(package: str) -> None:
         pytest.skip(f"no {package} yet")
     module = __import__(f"linkwell.{package}", fromlist=["__all__"])
     assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_every_test_file_is_collected(request: pytest.FixtureRequest) -> None:
+    """A runner's defaults pass over some names of folders (`build`, `dist`): none of ours may be among them."""
+    passed_over = request.config.getini("norecursedirs")
+    folders = {p.parent.name for p in (Path(__file__).parent).rglob("test_*.py")} | {p.name for p in SOURCE.iterdir()}
+    assert not [
+        name for name in folders if any(Path(name).match(pattern) for pattern in passed_over) and name[0] not in "._"
+    ]
