@@ -186,3 +186,12 @@ def test_work_is_linear_in_hostile_input(
     once = steps(work, head + unit * 500 + tail)
     four_times = steps(work, head + unit * 2_000 + tail)
     assert four_times <= 4.4 * once + 400
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "utf-32", "no-such-encoding"])
+def test_xml_in_an_encoding_that_is_not_read_is_malformed_and_stops_nothing(encoding: str) -> None:
+    """The parser has an error of another kind for encodings of several bytes: a page's licence file must not end a build."""
+    declared = f'<?xml version="1.0" encoding="{encoding}"?>'.encode()
+    rsl = parse_rsl(declared + b'<rsl xmlns="https://rslstandard.org/rsl"/>')
+    assert rsl is not None
+    assert [each.verdict for each in rsl.signals("http://site.example/a.jpg", scope="page")] == ["unknown"]

@@ -249,11 +249,9 @@ class LinkCollector:
         self.row_count += len(kept)
         page.images = []
 
-    def take_reserved(self) -> pa.Table | None:
-        """The URLs opted out since the last call that are no links, in `RESERVED_SCHEMA`; None where there are none."""
+    def take_reserved(self) -> pa.Table:
+        """The URLs opted out since the last call that are no links, in `RESERVED_SCHEMA`."""
         taken, self._reserved = self._reserved, {}
-        if not taken:
-            return None
         verdicts = [[VERDICTS[codes[number]] for codes in taken.values()] for number in range(len(USES))]
         return pa.table([link_ids(taken), *(pa.array(each, pa.string()) for each in verdicts)], schema=RESERVED_SCHEMA)
 

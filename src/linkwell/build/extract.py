@@ -97,22 +97,18 @@ def extract(context: TaskContext) -> None:
                 if collector.row_count >= BATCH_ROWS:
                     evidence.add(collector.take_evidence())
                     writer.write(collector.take_table())
-                    reserved.extend(_some(collector.take_reserved()))
+                    reserved.append(collector.take_reserved())
             if collector.row_count:
                 evidence.add(collector.take_evidence())
                 writer.write(collector.take_table())
-            reserved.extend(_some(collector.take_reserved()))
-            if reserved:
+            reserved.append(collector.take_reserved())
+            if any(table.num_rows for table in reserved):
                 pq.write_table(pa.concat_tables(reserved), context.output(RESERVED_OUTPUT), compression="lz4")
             evidence.close()
             captures.close()
     except OSError as error:
         # Reading has errors of its own: this is the shard that cannot be written.
         raise storage_error(error, output) from error
-
-
-def _some(table: pa.Table | None) -> list[pa.Table]:
-    return [] if table is None else [table]
 
 
 def _blocked_domains(settings: ExtractSettings) -> frozenset[str]:

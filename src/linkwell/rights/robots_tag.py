@@ -9,7 +9,7 @@ hold colons and, in dates of the older forms, commas. Several field lines, or se
 People also divide directives by semicolons or only by white space (`noai noimageai`), which no specification allows; what is
 known among such words is read as if commas stood between, because the meaning is plain and an opt-out must not be lost.
 
-What the directives come to (measured misreads and sources: research/consent.md 1.4, peers.md 4.1):
+What the directives come to:
 
 ===================  ==========  =====================================================================================
 directive            use         verdict

@@ -14,11 +14,11 @@ XML is read by expat with every document type refused, so that there are no enti
 
 import re
 from dataclasses import dataclass, field
-from xml.parsers import expat
 
 import can_ada
 
 from linkwell.rights.robots import matches, normal_pattern, path_of
+from linkwell.rights.safe_xml import XmlRefusedError, read_xml
 from linkwell.rights.verdicts import MAX_EVIDENCE_CHARACTERS, Signal
 
 NAMESPACE = "https://rslstandard.org/rsl"
@@ -102,32 +102,17 @@ def _covers(pattern: str, url: str) -> bool:
     return matches(normal_pattern((pattern or "/").encode("utf-8", "replace")), path)
 
 
-class _RefusedError(ValueError):
-    pass
-
-
 def parse_rsl(data: bytes) -> Rsl | None:
     """Read an RSL document; None where it is no RSL. A document with a document type, or that breaks off, is malformed."""
     if len(data) > _MAX_BYTES or (b"rslstandard.org" not in data and b"<rsl" not in data):
         return None
     reader = _Reader()
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.characters
-    parser.StartDoctypeDeclHandler = _refuse
-    parser.EntityDeclHandler = _refuse
-    parser.buffer_text = True
     try:
-        parser.Parse(data, True)  # noqa: FBT003 - expat's way to say that this is all
-    except (expat.ExpatError, _RefusedError, LookupError):
+        read_xml(data, start=reader.start, end=reader.end, characters=reader.characters)
+    except XmlRefusedError:
         looks_html = b"<html" in data[:2_000].lower()
         return None if looks_html else Rsl([], malformed=data[:MAX_EVIDENCE_CHARACTERS].decode("utf-8", "replace"))
     return Rsl(reader.contents) if reader.is_rsl else None
-
-
-def _refuse(*_args: object) -> None:
-    raise _RefusedError
 
 
 class _Reader:

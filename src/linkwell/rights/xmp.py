@@ -8,7 +8,8 @@ expat with every document type refused.
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from xml.parsers import expat
+
+from linkwell.rights.safe_xml import XmlRefusedError, read_xml
 
 MAX_PACKET_BYTES = 4_000_000
 """Of one packet; a longer one is cut, and then malformed."""
@@ -150,14 +151,6 @@ def _png_compressed(data: bytes) -> list[bytes]:
     return found
 
 
-class _RefusedError(ValueError):
-    pass
-
-
-def _refuse(*_args: object) -> None:
-    raise _RefusedError
-
-
 class _Reader:
     """Collects the wanted properties, as attributes, text, `rdf:resource` or the items of an array."""
 
@@ -169,16 +162,9 @@ class _Reader:
 
     def read(self, packet: bytes) -> bool:
         """Whether the packet reads as XML."""
-        parser = expat.ParserCreate(namespace_separator=" ")
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._characters
-        parser.StartDoctypeDeclHandler = _refuse
-        parser.EntityDeclHandler = _refuse
-        parser.buffer_text = True
         try:
-            parser.Parse(packet, True)  # noqa: FBT003 - expat's way to say that this is all
-        except (expat.ExpatError, _RefusedError, LookupError, ValueError):
+            read_xml(packet, start=self._start, end=self._end, characters=self._characters)
+        except XmlRefusedError:
             return False
         return True
 
