@@ -78,7 +78,7 @@ def test_headers_and_metas_never_crash(data: bytes, name: str) -> None:
 )
 def test_matching_agrees_with_a_plain_definition(pattern: bytes, path: str) -> None:
     """The linear matcher says the same as trying every way to split the path."""
-    from linkwell.rights.robots import matches, normal_pattern, path_of  # noqa: PLC0415 - internals, for this one only
+    from linkwell.rights.patterns import matches, normal_pattern, path_of  # noqa: PLC0415 - internals, for this one only
 
     normal, target = normal_pattern(pattern), path_of(f"https://h.example/{path}")
     assert target is not None

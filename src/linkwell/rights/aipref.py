@@ -60,10 +60,9 @@ def content_usage(value: str) -> list[Stated]:
     read = {label: _preference(member) for label, member in parsed.items() if label in _KNOWN}
     stated: list[Stated] = []
     for use, labels in _LABELS.items():
-        label = next((each for each in labels if each in read), None)
-        verdict = read[label] if label else None
-        if label == "tdm" and use == "train_ai" and verdict == "allow":
-            verdict = None
+        # That mining is allowed says nothing about training: then a more general label does.
+        silent = "tdm" if use == "train_ai" and read.get("tdm") == "allow" else ""
+        verdict = next((read[each] for each in labels if each in read and each != silent), None)
         part = next((read[each] for each in _PARTIAL if each in read), None) if use == "train_ai" else None
         if part == "allow":
             part = None

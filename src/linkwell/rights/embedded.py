@@ -5,6 +5,7 @@ point to text that may make exceptions; nobody reads that text here, so they pro
 value, and a packet that does not read as XML, is malformed.
 """
 
+import re
 from dataclasses import dataclass
 
 from linkwell.rights.manifests import manifest_signals
@@ -28,6 +29,8 @@ _VALUES: dict[str, tuple[tuple[str, str], ...]] = {
     "DMI-PROHIBITED-SEEEMBEDDEDRIGHTSEXPR": _MINING,
     "DMI-PROHIBITED-SEELINKEDRIGHTSEXPR": _MINING,
 }
+_END_OF_NAME = re.compile("[/:#]")
+"""Before a value's own name: the vocabulary's address, or a prefix in its place."""
 _UNREAD = (("train_ai", "unknown"),)
 
 
@@ -64,9 +67,11 @@ def embedded_signals(data: bytes, media_type: str = "") -> list[Signal]:
 
 def _xmp_signals(xmp: Xmp) -> list[Signal]:
     signals = []
+    constraint = xmp.first((PLUS, "OtherConstraints"))
     for value in xmp.values.get((PLUS, "DataMining"), []):
-        code = value.rstrip("/").rpartition("/")[2].upper()
-        signals += _signals(IPTC_KIND, _VALUES.get(code, _UNREAD), f"plus:DataMining {value}")
+        code = _END_OF_NAME.split(value.rstrip("/"))[-1].upper()
+        see = f"; plus:OtherConstraints {constraint}" if constraint else ""
+        signals += _signals(IPTC_KIND, _VALUES.get(code, _UNREAD), f"plus:DataMining {value}{see}")
     for value in xmp.values.get((TDM, "reservation"), []):
         signals += _signals(TDM_KIND, reservation_uses(value), f"tdm:reservation {value}")
     for packet in xmp.malformed:

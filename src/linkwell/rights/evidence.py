@@ -16,6 +16,7 @@ PARSER = f"linkwell.rights/{__version__}"
 
 MAX_RAW_BYTES = 4_096
 LICENCE_KIND = "license"
+TERMS_KIND = "tdm-policy"
 
 _utc = pa.timestamp("s", tz="UTC")
 
@@ -115,6 +116,9 @@ def page_evidence(
         add(header_signals([(name, value)], scope="page", user_agents=agents), f"{name}: {value}")
     for name, content in metas:
         add(meta_signals([(name, content)], user_agents=agents), f"{name}: {content}")
+    for name, value in (*headers, *metas):
+        if name.strip().lower() == TERMS_KIND:
+            add([Signal(TERMS_KIND, "page", "license", "stated", value)], f"{name}: {value}")
     said = "stated" if len({url for _scope, _place, url in licences}) <= 1 else "disagreeing"
     for scope, place, url in dict.fromkeys(licences):
         raw = f"{place}: {url}".encode("utf-8", "replace")[:MAX_RAW_BYTES]

@@ -40,9 +40,9 @@ def creative_commons(url: str) -> str | None:
         parsed = can_ada.parse(url)
     except ValueError:
         return None
-    if parsed.protocol not in ("http:", "https:") or parsed.hostname not in _HOSTS:
+    if parsed.protocol not in ("http:", "https:") or parsed.host not in _HOSTS:
         return None
-    words = parsed.pathname.lower().split("/")[1:]
+    words = [word for word in parsed.pathname.lower().split("/") if word]
     for length in (4, 3, 2):
         # The longest that is a licence: what follows is a deed, a legal code or a language.
         path = "/".join(words[:length])

@@ -93,7 +93,7 @@ def entry_signals(data: object) -> Iterator[Signal]:
         said = entry.get("use") if isinstance(entry, dict) else None
         evidence = f"{name}: {said}"
         if said == "constrained":
-            info = entry.get("constraint_info")
+            info = entry.get("constraint_info") or entry.get("constraints_info")
             verdict = "conditional" if info else "disallow"
             evidence = f"{evidence} ({info})" if info else f"{evidence} (no constraint given: not allowed)"
         else:

@@ -8,15 +8,15 @@ Choices where the RFC leaves one, or where files in the wild do:
   rules, everything else is not and interferes with nothing (RFC 9309, 2.2.4).
 - The RFC's names of crawlers have letters, `-` and `_` only, and `User-agent: AB42bot` is read by it, as by Google, as `AB`. But
   crawlers called `img2dataset` and `AI2Bot` exist: asked by name, a whole name with its digits is found too.
-- Octets are compared after both sides are brought to one form: escapes of unreserved characters decoded, everything outside
-  printable ASCII escaped, escapes in upper case. A literal `*` or `$` of a URL is escaped, so that `%2A` in a rule means it.
+- A file in UTF-16 with a byte order mark is read as such, for the same reason.
 """
 
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import can_ada
+from linkwell.rights.encoding import as_utf8
+from linkwell.rights.patterns import PatternTable, normal_pattern, path_of
 
 MAX_ROBOTS_BYTES = 1 << 20
 """Read of one file; the RFC asks for 500 KiB at least. A line that is cut there is not read."""
@@ -28,18 +28,14 @@ _DISALLOW = frozenset({b"disallow", b"dissallow", b"dissalow", b"disalow", b"dia
 _AGENT = frozenset({b"user-agent", b"useragent", b"user agent"})
 _TOKEN = re.compile(rb"[A-Za-z_-]*")
 _NAME = re.compile(rb"[A-Za-z0-9_.-]*")
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
-_TO_ESCAPE = re.compile(rb"[^!#$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]")
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 class Rule(NamedTuple):
-    """An Allow or Disallow: the pattern in normal form, the line it stands on, from 1, and what every match starts with."""
+    """An Allow or Disallow: the pattern in normal form, and the line it stands on, from 1."""
 
     allow: bool
     pattern: bytes
     line: int
-    start: bytes
 
 
 class Record(NamedTuple):
@@ -56,13 +52,22 @@ class Group:
     `agents` are the RFC's tokens in lower case, `*` for all that are not named elsewhere; `names` the whole names, digits included.
     """
 
-    __slots__ = ("agents", "names", "records", "rules")
+    __slots__ = ("_table", "agents", "names", "records", "rules")
 
     def __init__(self) -> None:
         self.agents: list[str] = []
         self.names: list[str] = []
         self.rules: list[Rule] = []
         self.records: list[Record] = []
+        self._table: PatternTable[Rule] | None = None
+
+    def decisive(self, path: bytes) -> Rule | None:
+        """The longest rule that matches a path in normal form, Allow among equals. Ask once all rules are there."""
+        if self._table is None:
+            self._table = PatternTable(
+                ((-len(rule.pattern), not rule.allow), rule.pattern, rule) for rule in self.rules
+            )
+        return self._table.first(path)
 
     def name(self, value: bytes) -> None:
         """Add the agent that a user-agent line names, if it names one."""
@@ -118,7 +123,7 @@ class Robots:
 def parse_robots(data: bytes) -> Robots:
     """Read a robots.txt; anything at all reads as one. Time is linear in the bytes."""
     cut = len(data) > MAX_ROBOTS_BYTES
-    data = data[:MAX_ROBOTS_BYTES]
+    data = as_utf8(data[:MAX_ROBOTS_BYTES])
     for mark in (b"\xef\xbb\xbf", b"\xef\xbb", b"\xef"):
         if data.startswith(mark):
             data = data[len(mark) :]
@@ -151,8 +156,7 @@ def parse_robots(data: bytes) -> Robots:
 
 
 def _rule(allow: bool, value: bytes, line: int) -> Rule:  # noqa: FBT001 - which of the two rules it is
-    pattern = normal_pattern(value)
-    return Rule(allow, pattern, line, pattern.partition(b"*")[0].removesuffix(b"$"))
+    return Rule(allow, normal_pattern(value), line)
 
 
 def _split(raw: bytes) -> tuple[bytes, bytes] | None:
@@ -170,73 +174,16 @@ def _split(raw: bytes) -> tuple[bytes, bytes] | None:
     return key.strip(_SPACE).lower(), value.strip(_SPACE)
 
 
-def normal_pattern(pattern: bytes) -> bytes:
-    """A rule's path in normal form; `*` and a `$` at the end keep their meaning, runs of `*` become one."""
-    ends = pattern.endswith(b"$")
-    body = pattern[:-1] if ends else pattern
-    return re.sub(rb"\*{2,}", b"*", _normal(body).replace(b"$", b"%24")) + (b"$" if ends else b"")
-
-
-def path_of(url: str) -> bytes | None:
-    """Path and query of an absolute URL in normal form, or None where it does not parse."""
-    try:
-        parsed = can_ada.parse(url)
-    except ValueError:
-        return None
-    path = _normal(((parsed.pathname or "/") + parsed.search).encode("utf-8", "surrogatepass"))
-    return path.replace(b"*", b"%2A").replace(b"$", b"%24")
-
-
-def _normal(text: bytes) -> bytes:
-    if b"%" in text:
-        text = _ESCAPE.sub(_decode, text)
-    return _TO_ESCAPE.sub(_encode, text)
-
-
-def _decode(match: re.Match[bytes]) -> bytes:
-    octet = int(match[1], 16)
-    return bytes((octet,)) if octet in _UNRESERVED else match[0].upper()
-
-
-def _encode(match: re.Match[bytes]) -> bytes:
-    return b"%%%02X" % match[0][0]
-
-
-def matches(pattern: bytes, path: bytes) -> bool:
-    """Whether a pattern in normal form matches a path in normal form, from its start.
-
-    Each piece between two `*` is looked for once, from where the one before ended: the leftmost place is as good as any other, so
-    nothing is tried twice.
-    """
-    ends = pattern.endswith(b"$")
-    first, *rest = (pattern[:-1] if ends else pattern).split(b"*")
-    if not path.startswith(first):
-        return False
-    position = len(first)
-    if not rest:
-        return not ends or position == len(path)
-    last = rest.pop()
-    for piece in rest:
-        found = path.find(piece, position)
-        if found < 0:
-            return False
-        position = found + len(piece)
-    if ends:
-        return len(path) - len(last) >= position and path.endswith(last)
-    return path.find(last, position) >= 0
-
-
 def decide(groups: Iterable[Group], path: bytes) -> Decision:
     """The longest matching rule of these groups decides, Allow among equals; `/robots.txt` itself is always allowed."""
     if path == b"/robots.txt":
         return Decision(allowed=True, rule=None)
-    best: Rule | None = None
-    for group in groups:
-        for rule in group.rules:
-            if not path.startswith(rule.start):
-                continue
-            if best is not None and (len(rule.pattern), rule.allow) <= (len(best.pattern), best.allow):
-                continue
-            if matches(rule.pattern, path):
-                best = rule
+    return decision_of(group.decisive(path) for group in groups)
+
+
+def decision_of(rules: Iterable[Rule | None]) -> Decision:
+    """What matching rules come to that were each the decisive one of a group."""
+    best = max(
+        (rule for rule in rules if rule is not None), key=lambda rule: (len(rule.pattern), rule.allow), default=None
+    )
     return Decision(best is None or best.allow, best)

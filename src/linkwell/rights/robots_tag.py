@@ -6,8 +6,9 @@ case-insensitive, white space anywhere around them means nothing. Some directive
 (`max-snippet: 20`, `unavailable_after: 25 Jun 2030 15:00:00 PST`): they are no names of crawlers, and the value may itself
 hold colons and, in dates of the older forms, commas. Several field lines, or several metas, add up.
 
-People also divide directives by semicolons or only by white space (`noai noimageai`), which no specification allows; what is
-known among such words is read as if commas stood between, because the meaning is plain and an opt-out must not be lost.
+People also divide directives by semicolons or only by white space (`noai noimageai`, `max-snippet:20 noai`), which no specification
+allows; what is known among such words is read as if commas stood between, because the meaning is plain and an opt-out must not be
+lost.
 
 What the directives come to:
 
@@ -16,6 +17,7 @@ directive            use         verdict
 ===================  ==========  =====================================================================================
 noai, noimageai      train_ai    disallow (DeviantArt 2022)
 noml                 train_ai    disallow (noml.info)
+disallowaitraining   train_ai    disallow (draft-canel-robots-ai-control-00); `allowaitraining`: allow
 noarchive, nocache   train_ai    conditional: Bing reads them as no, or limited, training; others as a matter of caches
 noindex, none        search      disallow (`none` is `noindex, nofollow`)
 noimageindex         search      disallow: the images of the page are not to be indexed, and only images are links here
@@ -42,6 +44,8 @@ _MEANING = {
     "noai": ("train_ai", "disallow"),
     "noimageai": ("train_ai", "disallow"),
     "noml": ("train_ai", "disallow"),
+    "disallowaitraining": ("train_ai", "disallow"),
+    "allowaitraining": ("train_ai", "allow"),
     "noarchive": ("train_ai", "conditional"),
     "nocache": ("train_ai", "conditional"),
     "noindex": ("search", "disallow"),
@@ -63,7 +67,11 @@ _KNOWN = frozenset(_MEANING) | {
     "indexifembedded",
     "nositelinkssearchbox",
 }
-_WEEKDAY = re.compile(r"(mon|tues?|wed(nes)?|thu(rs)?|fri|sat(ur)?|sun)(day)?", re.IGNORECASE)
+_REST_OF_DATE = re.compile(
+    r"(?:(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?\s+)?\d{1,4}(?![^\s:./+-]).*", re.DOTALL
+)
+"""Behind a comma inside a date: its month, day or year, and no name such as `360spider`."""
+_DIVIDERS = re.compile(r"[,;]")
 _MAX_VALUE_CHARACTERS = 65_536
 
 
@@ -77,26 +85,28 @@ def directives(value: str) -> Iterator[tuple[str | None, str]]:
     """
     agent: str | None = None
     dated = False
-    for piece in value[:_MAX_VALUE_CHARACTERS].lower().split(","):
+    for piece in _DIVIDERS.split(value[:_MAX_VALUE_CHARACTERS].lower()):
         item = piece.strip()
-        # A date in one of the older forms has a comma after the weekday: its second half is no directive.
+        # Dates have a comma after the weekday, or before the year: what follows it is no directive.
         continues_date, dated = dated, False
-        if not item or (continues_date and item[0].isdigit()):
+        if not item or (continues_date and _REST_OF_DATE.fullmatch(item)):
+            dated = continues_date
             continue
         *names, last = (part.strip() for part in item.split(":"))
-        directive, argument = last, ""
+        words = last.split()
         for position, name in enumerate(names):
-            if name in _KNOWN or name in _VALUED:
-                directive, argument = name, names[position + 1] if position + 1 < len(names) else last
+            *before, said = name.split() or [""]
+            yield from ((agent, word) for word in before if word in _KNOWN)
+            if said in _KNOWN or said in _VALUED:
+                yield agent, said
+                dated = said == "unavailable_after"
+                argument = names[position + 1] if position + 1 < len(names) else last
+                words = argument.split()[1:]
                 break
-            agent = None if name in {"*", ""} else name.partition("/")[0]
-        dated = directive == "unavailable_after" and _WEEKDAY.fullmatch(argument) is not None
-        if directive in _KNOWN or directive in _VALUED:
-            yield agent, directive
-        else:
-            for word in directive.replace(";", " ").split():
-                if word in _KNOWN:
-                    yield agent, word
+            if not _KNOWN.isdisjoint(before):
+                name = said  # noqa: PLW2901 - what stood before it was no part of the name
+            agent = None if name in {"*", ""} else name.partition("/")[0].strip()
+        yield from ((agent, word) for word in words if word in _KNOWN or word in _VALUED)
 
 
 def statements(value: str, agents: Collection[str], agent: str | None = None) -> Iterator[tuple[str, str]]:

@@ -6,8 +6,12 @@ training is `conditional`. The terms themselves, for each `<content>` whose `url
 - `<prohibits type="usage">` of the use, of `ai-all` or `all`, in any licence: disallow. Prohibits win over permits (our reading:
   no text on precedence was found).
 - `<permits type="usage">` that does not list the use: not permitted, disallow.
-- permitted, or no usage named: `allow` where no payment but `free` is asked and no user or country is singled out, else
-  `conditional`. Of several licences, which are offers, the best one holds.
+- permitted: `allow` where no payment but `free` is asked, which is what a payment without type and terms is, and no user or country
+  is singled out; else, and where no usage is named, `conditional`. Of several licences, which are offers, the best one holds.
+- A `server` on the content must be asked for a licence even where it is free: nothing better than `conditional`.
+
+A path of a document on the host that is asked about is one of that host; what another host's document says by path is its own, and
+reaches the asked host only as the target of its pointer (see `well_known`).
 
 XML is read by expat with every document type refused, so that there are no entities to expand.
 """
@@ -17,7 +21,8 @@ from dataclasses import dataclass, field
 
 import can_ada
 
-from linkwell.rights.robots import matches, normal_pattern, path_of
+from linkwell.rights.encoding import has_wide_mark
+from linkwell.rights.patterns import matches, normal_pattern, path_of
 from linkwell.rights.safe_xml import XmlRefusedError, read_xml
 from linkwell.rights.verdicts import MAX_EVIDENCE_CHARACTERS, Signal
 
@@ -41,6 +46,7 @@ class _Terms:
     permits: dict[str, set[str]] = field(default_factory=dict)
     prohibits: dict[str, set[str]] = field(default_factory=dict)
     payments: set[str] = field(default_factory=set)
+    asks_server: bool = False
 
     def verdict(self, use: str) -> str | None:
         names = _NAMES[use]
@@ -49,7 +55,7 @@ class _Terms:
         permitted = self.permits.get("usage")
         if permitted is not None and not names & permitted:
             return None if use == "tdm" else "disallow"
-        limited = {"user", "geo"} & (self.permits.keys() | self.prohibits.keys())
+        limited = self.asks_server or {"user", "geo"} & (self.permits.keys() | self.prohibits.keys())
         free = self.payments <= {"free"}
         return "allow" if permitted is not None and free and not limited else "conditional"
 
@@ -58,7 +64,7 @@ class Rsl:
     """The terms of one RSL document."""
 
     def __init__(self, contents: list[tuple[str, list[_Terms]]], *, malformed: str = "") -> None:
-        self._contents = contents
+        self._contents = [(url, *_host_and_pattern(url), licences) for url, licences in contents if licences]
         self._malformed = malformed
 
     def signals(self, url: str, *, scope: str) -> list[Signal]:
@@ -66,15 +72,17 @@ class Rsl:
         if self._malformed:
             return [Signal(KIND, scope, "train_ai", "unknown", self._malformed)]
         signals = []
-        for pattern, licences in self._contents:
-            if not _covers(pattern, url):
+        path = path_of(url) or b"/"
+        host = _host(url) if any(named for _stated, named, _pattern, _licences in self._contents) else None
+        for stated, named, pattern, licences in self._contents:
+            if named not in (None, host) or not matches(pattern, path):
                 continue
             for use, names in _NAMES.items():
                 verdicts = [verdict for terms in licences if (verdict := terms.verdict(use))]
                 prohibited = any(names & terms.prohibits.get("usage", set()) for terms in licences)
                 if verdicts:
                     verdict = "disallow" if prohibited else max(verdicts, key=_ORDER.index)
-                    evidence = f'<content url="{pattern}">: {_shown(licences)}'
+                    evidence = f'<content url="{stated}">: {_shown(licences)}'
                     signals.append(Signal(KIND, scope, use, verdict, evidence[:MAX_EVIDENCE_CHARACTERS]))
         return signals
 
@@ -88,23 +96,27 @@ def _shown(licences: list[_Terms]) -> str:
     return "; ".join(parts)
 
 
-def _covers(pattern: str, url: str) -> bool:
-    path = path_of(url) or b"/"
-    if pattern[:1] not in ("/", "*", ""):
-        try:
-            stated, meant = can_ada.parse(pattern), can_ada.parse(url)
-        except ValueError:
-            return False
-        if stated.host != meant.host:
-            return False
-        pattern = pattern.partition("://")[2].partition("/")[2]
-        pattern = f"/{pattern}"
-    return matches(normal_pattern((pattern or "/").encode("utf-8", "replace")), path)
+def _host_and_pattern(stated: str) -> tuple[str | None, bytes]:
+    """The host that a content's `url` names, None where it is a path; empty, which no URL has, where it does not read."""
+    host = None
+    if stated[:1] not in ("/", "*", ""):
+        host = _host(stated)
+        stated = "/" + stated.partition("://")[2].partition("/")[2]
+    return host, normal_pattern((stated or "/").encode("utf-8", "replace"))
+
+
+def _host(url: str) -> str:
+    try:
+        host: str = can_ada.parse(url).host
+    except ValueError:
+        return ""
+    return host
 
 
 def parse_rsl(data: bytes) -> Rsl | None:
     """Read an RSL document; None where it is no RSL. A document with a document type, or that breaks off, is malformed."""
-    if len(data) > _MAX_BYTES or (b"rslstandard.org" not in data and b"<rsl" not in data):
+    named = b"rslstandard.org" in data or b"<rsl" in data or has_wide_mark(data)
+    if len(data) > _MAX_BYTES or not named:
         return None
     reader = _Reader()
     try:
@@ -119,6 +131,7 @@ class _Reader:
     def __init__(self) -> None:
         self.contents: list[tuple[str, list[_Terms]]] = []
         self.is_rsl = False
+        self._has_server = False
         self._terms: _Terms | None = None
         self._into: set[str] | None = None
         self._text: list[str] = []
@@ -129,15 +142,18 @@ class _Reader:
             self.is_rsl = True
         elif local == "content":
             self.contents.append((attributes.get("url", "/").strip(), []))
+            self._has_server = bool(attributes.get("server", "").strip())
         elif local == "license" and self.contents:
-            self._terms = _Terms()
+            self._terms = _Terms(asks_server=self._has_server)
             self.contents[-1][1].append(self._terms)
         elif self._terms is not None and local in ("permits", "prohibits"):
             listed = self._terms.permits if local == "permits" else self._terms.prohibits
             self._into = listed.setdefault(attributes.get("type", "usage").strip().lower(), set())
             self._text = []
         elif self._terms is not None and local == "payment":
-            self._terms.payments.add(attributes.get("type", "").strip().lower())
+            self._terms.payments.add(attributes.get("type", "free").strip().lower())
+        elif self._terms is not None and local in ("standard", "custom", "amount", "server"):
+            self._terms.payments.add(local)
 
     def end(self, name: str) -> None:
         local = name.rpartition(" ")[2].lower()
@@ -146,6 +162,8 @@ class _Reader:
             self._into = None
         elif local == "license":
             self._terms = None
+        elif local == "content":
+            self._has_server = False
 
     def characters(self, text: str) -> None:
         if self._into is not None:

@@ -1,7 +1,8 @@
 """From header fields and metas to signals.
 
 `tdm-reservation` is TDMRep (see `tdmrep`). Where header and meta differ, the reservation wins: TDMRep lets the meta override the header,
-but one appropriate reservation suffices (CDSM directive, article 4(3)), and that reading is the safe one.
+but one appropriate reservation suffices (CDSM directive, article 4(3)), and that reading is the safe one. A `tdm-policy`, the address of
+the terms, reserves nothing by itself: it is kept as evidence (`evidence.page_evidence`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,16 +13,13 @@ from linkwell.rights.rsl import MEDIA_TYPE, pointer_signal, rsl_links
 from linkwell.rights.tdmrep import reservation_uses
 from linkwell.rights.verdicts import MAX_EVIDENCE_CHARACTERS, Signal
 
-HEADER_NAMES = frozenset({"x-robots-tag", "tdm-reservation", "content-usage", "content-signal", "link"})
+HEADER_NAMES = frozenset({"x-robots-tag", "tdm-reservation", "tdm-policy", "content-usage", "content-signal", "link"})
 """Lower-case names of the header fields that `header_signals` reads: a caller in a hurry may leave out all others."""
 
 RSL_LINK = f"link:{MEDIA_TYPE}"
 """The name under which a reader of pages hands over the target of a `<link rel=license type=application/rsl+xml>` as if it were a meta."""
 
-META_NAMES = TRAINING_AGENTS | {
-    RSL_LINK,
-    "robots",
-    "tdm-reservation",
+_CRAWLERS = TRAINING_AGENTS | {
     "googlebot",
     "googlebot-image",
     "googlebot-news",
@@ -32,6 +30,7 @@ META_NAMES = TRAINING_AGENTS | {
     "baiduspider",
     "yandex",
 }
+META_NAMES = _CRAWLERS | {"robots", "tdm-reservation", "tdm-policy", RSL_LINK}
 """Lower-case names of the metas that `meta_signals` reads, besides those of the agents it is asked about."""
 
 
@@ -85,7 +84,7 @@ def meta_signals(
             _add_reservation(signals, "tdm-reservation-meta", scope, content)
         elif folded == RSL_LINK:
             signals.append(pointer_signal(content, scope=scope))
-        elif folded in META_NAMES or folded in agents:
+        elif folded in _CRAWLERS or folded in agents:
             _add_robots(signals, "robots-meta", scope, content, agents=agents, agent=folded)
     return signals
 

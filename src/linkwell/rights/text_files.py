@@ -10,8 +10,10 @@ trust.txt has `datatrainingallowed=no` or `yes` among other `name=value` lines.
 
 import re
 
+from linkwell.rights.encoding import as_utf8
+from linkwell.rights.patterns import matches, path_of
 from linkwell.rights.policy import DEFAULT_POLICY, Policy
-from linkwell.rights.robots import Group, Robots, Rule, matches, parse_robots, path_of
+from linkwell.rights.robots import Group, Robots, Rule, parse_robots
 from linkwell.rights.verdicts import MAX_EVIDENCE_CHARACTERS, Signal
 
 _AGENT_WITH_SLASH = re.compile(rb"(?im)^([ \t]*user-agent[ \t]*:[ \t]*\*)/")
@@ -61,7 +63,7 @@ def _decisive(group: Group, path: bytes) -> Rule | None:
 
 def parse_ai_txt(data: bytes) -> AiTxt | None:
     """Read an ai.txt; None where the file is none of this kind."""
-    robots = parse_robots(_AGENT_WITH_SLASH.sub(rb"\1", data[:_MAX_BYTES]))
+    robots = parse_robots(_AGENT_WITH_SLASH.sub(rb"\1", as_utf8(data[:_MAX_BYTES])))
     return AiTxt(robots) if any((group.agents or group.names) and group.rules for group in robots.groups) else None
 
 
@@ -79,7 +81,7 @@ class TrustTxt:
 def parse_trust_txt(data: bytes) -> TrustTxt | None:
     """Read a trust.txt; None where nothing is said about training."""
     stated = []
-    for line in data[:_MAX_BYTES].removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").splitlines():
+    for line in as_utf8(data[:_MAX_BYTES]).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").splitlines():
         key, equals, value = line.partition("#")[0].partition("=")
         if equals and key.strip().lower() == "datatrainingallowed":
             verdict = _TRAINING.get(value.strip().lower(), "unknown")

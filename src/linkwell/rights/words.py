@@ -7,6 +7,7 @@ KINDS = {
     "tdm-reservation-header": "the server's tdm-reservation header (TDMRep)",
     "tdm-reservation-meta": "a tdm-reservation meta of the page (TDMRep)",
     "tdm-reservation-xmp": "a tdm:reservation inside the image file (TDMRep)",
+    "tdm-policy": "the terms that a page reserves its rights under (TDMRep policy)",
     "tdmrep.json": "the host's tdmrep.json (TDMRep)",
     "content-usage-header": "the server's Content-Usage header (AIPREF)",
     "content-usage-robots": "Content-Usage in robots.txt (AIPREF)",
@@ -19,7 +20,7 @@ KINDS = {
     "trust.txt": "the host's trust.txt",
     "iptc-data-mining": "IPTC/PLUS Data Mining inside the image file",
     "c2pa": "a C2PA or CAWG manifest inside the image file",
-    "license": "a stated licence",
+    "license": "a statement of the licence",
 }
 """Every kind of signal there is, as it is told to people."""
 
@@ -34,8 +35,8 @@ _SAID = {
     "disallow": "does not allow {use}",
     "conditional": "allows {use} on conditions, or only to some",
     "unknown": "says something about {use} that does not read",
-    "stated": "names the licence",
-    "disagreeing": "names a licence, and another one is named too",
+    "stated": "names the terms",
+    "disagreeing": "names terms, and other ones are named too",
 }
 _VERDICTS = {
     "allow": "is allowed",

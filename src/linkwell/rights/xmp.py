@@ -1,10 +1,13 @@
 """XMP inside image files, found by looking at the bytes: no picture is decoded and no image library is asked.
 
-A packet is searched for from `<x:xmpmeta` or `<rdf:RDF` to its end, which finds it in JPEG, PNG, WebP, AVIF, HEIF, TIFF and GIF alike.
-Two forms need more: JPEG's extended XMP, which is dealt over several segments, and PNG's compressed `iTXt`. The XML is read by
-expat with every document type refused.
+A packet is searched for by its wrapper (`<?xpacket`), `<x:xmpmeta` or `<rdf:RDF`, in UTF-8, UTF-16 and UTF-32, which finds it in JPEG,
+PNG, WebP, AVIF, HEIF, JPEG XL, TIFF and GIF alike. Three forms need more: JPEG's extended XMP, which is dealt over several segments,
+PNG's compressed text, and the profile in hexadecimal digits that ImageMagick writes into PNG. The XML is read by expat with every
+document type refused.
 """
 
+import itertools
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,9 +33,15 @@ _WANTED = frozenset(
 _MAX_PACKETS = 16
 _MAX_VALUE_CHARACTERS = 2_000
 _PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXTS = (b"iTXt", b"zTXt", b"tEXt")
+_PNG_XMP, _PNG_PROFILE = b"XML:com.adobe.xmp", b"Raw profile type xmp"
 _JPEG_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _GUID_BYTES = 32
-_PARTS = ((b"<x:xmpmeta", b"</x:xmpmeta>"), (b"<rdf:RDF", b"</rdf:RDF>"))
+_PARTS = {"<x:xmpmeta": "</x:xmpmeta>", "<rdf:RDF": "</rdf:RDF>"}
+_WRAPPER = {"<?xpacket begin": "<?xpacket end"}
+"""Asked where none of the parts is found: the prefixes above are those of every known writer, but any would do."""
+_WIDE = {"utf-16": b"R\0D\0F", "utf-32": b"R\0\0\0D\0\0\0F"}
+"""What a packet of these encodings holds, in either order of bytes; one look tells most files that they have none."""
 
 
 @dataclass(frozen=True)
@@ -86,24 +95,40 @@ def read_xmp(data: bytes) -> Xmp:
 
 
 def packets(data: bytes) -> Iterator[bytes]:
-    """The XMP packets of a file, at most 16."""
-    found = 0
+    """The XMP packets of a file, in UTF-8, at most 16."""
     sources = [data]
     if data.startswith(b"\xff\xd8"):
         sources += _jpeg_extended(data)
     elif data.startswith(_PNG):
-        sources += _png_compressed(data)
-    for source in sources:
-        for start_mark, end_mark in _PARTS:
-            before = found
-            position = 0
-            while found < _MAX_PACKETS and (start := source.find(start_mark, position)) >= 0:
-                end = source.find(end_mark, start)
-                position = len(source) if end < 0 else end + len(end_mark)
-                yield source[start : min(position, start + MAX_PACKET_BYTES)]
-                found += 1
-            if found != before:
-                break  # an rdf:RDF inside an xmpmeta is the same packet
+        sources += _png_texts(data)
+    yield from itertools.islice(itertools.chain.from_iterable(map(_packets_in, sources)), _MAX_PACKETS)
+
+
+def _packets_in(source: bytes) -> Iterator[bytes]:
+    encodings = ["utf-8"]
+    for wide, mark in _WIDE.items():
+        encodings += [f"{wide}-le", f"{wide}-be"] if mark in source else []
+    for encoding in encodings:
+        found = False
+        for parts in (_PARTS, _WRAPPER):
+            marks = {start.encode(encoding): end.encode(encoding) for start, end in parts.items()}
+            for packet in _between(source, marks, with_end=parts is _PARTS):
+                found = True
+                yield packet if encoding == "utf-8" else packet.decode(encoding, "replace").encode()
+            if found:
+                break
+
+
+def _between(source: bytes, parts: dict[bytes, bytes], *, with_end: bool) -> Iterator[bytes]:
+    """What begins with a mark up to its end, or to the end of the file; a part inside another is not one of its own."""
+    starts = re.compile(b"|".join(map(re.escape, parts)))
+    position = 0
+    while start := starts.search(source, position):
+        end_mark = parts[start[0]]
+        end = source.find(end_mark, start.end())
+        position = len(source) if end < 0 else end + len(end_mark)
+        last = position if end < 0 or with_end else end
+        yield source[start.start() : min(last, start.start() + MAX_PACKET_BYTES)]
 
 
 def _jpeg_extended(data: bytes) -> list[bytes]:
@@ -132,23 +157,42 @@ def _jpeg_extended(data: bytes) -> list[bytes]:
     return [bytes(whole) for whole in wholes.values()]
 
 
-def _png_compressed(data: bytes) -> list[bytes]:
-    """The XMP of iTXt chunks that are compressed."""
+def _png_texts(data: bytes) -> list[bytes]:
+    """The XMP of text chunks that are compressed, or written as a profile in hexadecimal digits."""
     found: list[bytes] = []
     position = len(_PNG)
     while position + 12 <= len(data) and len(found) < _MAX_PACKETS:
         length = int.from_bytes(data[position : position + 4], "big")
-        if data[position + 4 : position + 8] == b"iTXt":
-            body = data[position + 8 : position + 8 + length]
-            keyword, _, rest = body.partition(b"\0")
-            if keyword == b"XML:com.adobe.xmp" and rest[:1] == b"\1":
-                text = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
-                try:
-                    found.append(zlib.decompressobj().decompress(text, MAX_PACKET_BYTES))
-                except zlib.error:
-                    found.append(b"<x:xmpmeta")
+        kind = data[position + 4 : position + 8]
+        if kind in _PNG_TEXTS:
+            keyword, _, rest = data[position + 8 : position + 8 + length].partition(b"\0")
+            text = _png_text(kind, keyword, rest) if keyword in (_PNG_XMP, _PNG_PROFILE) else b""
+            if text:
+                found.append(text)
         position += 12 + length
     return found
+
+
+def _png_text(kind: bytes, keyword: bytes, rest: bytes) -> bytes:
+    """The text of a chunk; empty where it stands in the file as it is, and is found there."""
+    compressed = kind == b"zTXt" or (kind == b"iTXt" and rest[:1] == b"\1")
+    if kind == b"iTXt":
+        rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+    elif kind == b"zTXt":
+        rest = rest[1:]
+    if compressed:
+        try:
+            rest = zlib.decompressobj().decompress(rest, 2 * MAX_PACKET_BYTES)
+        except zlib.error:
+            return b"<x:xmpmeta"
+    if keyword == _PNG_PROFILE:
+        # A line with its name, one with its length, then digits.
+        digits = re.sub(rb"\s", b"", rest.lstrip().partition(b"\n")[2].lstrip().partition(b"\n")[2])
+        try:
+            return bytes.fromhex(digits.decode("ascii"))
+        except ValueError:
+            return b"<x:xmpmeta"
+    return rest if compressed else b""
 
 
 class _Reader:
