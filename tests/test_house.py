@@ -15,6 +15,7 @@ ORDER = (
     "build",
     "ledger",
     "lists",
+    "pictures",
     "populate",
     "audit",
     "cases",

@@ -25,8 +25,8 @@ from linkwell.base.ids import link_id
 from linkwell.base.workspace import Workspace
 from linkwell.engine import LocalEngine, SerialEngine
 from linkwell.ledger import exact_digests, read_ledger
+from linkwell.pictures.decode import decode
 from linkwell.populate import PopulateOptions, PopulateReport, TarWriter, populate, read_copy_info
-from linkwell.populate.decode import decode
 from linkwell.populate.writer import tar_header
 
 IMG2DATASET_COLUMNS = [

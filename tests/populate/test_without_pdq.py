@@ -5,11 +5,12 @@ from tests.populate.conftest import draw
 
 from linkwell.base.errors import SafetyError
 from linkwell.lists import Matcher
-from linkwell.populate.decode import decode, read_header
-from linkwell.populate.examine import Kept, examine
-from linkwell.populate.failures import Failure
+from linkwell.pictures import Kept, PictureFailure
+from linkwell.pictures.decode import decode
+from linkwell.pictures.header import read_header
+from linkwell.populate.examine import examine
 
-_HEADER_ONLY = Kept(256, "keep_ratio", keep_original=True, quality=95, max_pixels=10**7, pdq=False)
+_HEADER_ONLY = Kept(keep_original=True, max_pixels=10**7, pdq=False)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
@@ -26,10 +27,10 @@ def test_the_header_says_what_decoding_says(form: str) -> None:
 
 def test_a_bomb_is_refused_from_the_header() -> None:
     """Reading the header alone still refuses too many pixels and what is no image."""
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(PictureFailure) as caught:
         read_header(draw(7), max_pixels=100)
     assert caught.value.kind == "too_many_pixels"
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(PictureFailure) as caught:
         read_header(b"<html>", max_pixels=100)
     assert caught.value.kind == "not_an_image"
 

@@ -18,9 +18,10 @@ from linkwell.base.workspace import Workspace
 from linkwell.engine import SerialEngine
 from linkwell.ledger import exact_digests, read_ledger
 from linkwell.lists import import_list, load_matcher, read_findings
+from linkwell.pictures import Kept
+from linkwell.pictures.decode import decode
 from linkwell.populate import PopulateOptions, PopulateReport, populate
-from linkwell.populate.decode import decode
-from linkwell.populate.examine import Kept, examine
+from linkwell.populate.examine import examine
 
 _kept_copies: list[Path] = []
 
@@ -114,7 +115,7 @@ class Story:
             yield url.encode()
             yield f"words of {name}".encode()
             data = self.pictures[name]
-            kept = examine(data, Kept(256, "keep_ratio", keep_original=False, quality=95, max_pixels=10**8), matcher)
+            kept = examine(data, Kept(max_pixels=10**8), matcher)
             assert kept.image is not None
             for blob in (data, kept.image):
                 yield from (blob[start : start + 48] for start in (len(blob) // 3, len(blob) // 2, len(blob) - 60))

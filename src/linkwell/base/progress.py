@@ -4,9 +4,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _LINE_EVERY_SECONDS = 10.0
 
@@ -60,7 +61,7 @@ class _LineMeter(Meter):
 class _BarMeter(Meter):
     """Draws a bar on a terminal."""
 
-    def __init__(self, label: str, total: int | None, unit: str, bar: Progress) -> None:
+    def __init__(self, label: str, total: int | None, unit: str, bar: "Progress") -> None:
         super().__init__(label, total, unit)
         self._bar = bar
         self._task = bar.add_task(label, total=total, rate="", note="")
@@ -76,6 +77,16 @@ def meter(label: str, total: int | None = None, unit: str = "items") -> Iterator
     if not sys.stderr.isatty():
         yield _LineMeter(label, total, unit)
         return
+    from rich.console import Console  # noqa: PLC0415 - who has no terminal does without its 8 MB
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

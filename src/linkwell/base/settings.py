@@ -79,6 +79,8 @@ class PopulateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A longer body is dropped, whatever its header says."""
     max_image_pixels: Positive = 89_478_485
     """Refused from the header, before decoding."""
+    picture_deadline_seconds: Seconds = 60.0
+    """For decoding and encoding one image; a picture process that takes longer is ended, and the image named."""
     max_redirects: Count = 5
     """Followed one by one, each address checked."""
     retries: Count = 1
@@ -87,6 +89,10 @@ class PopulateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Before the first retry; doubled for each further one, with jitter. A server's Retry-After takes its place."""
     jpeg_quality: Percent = 95
     """Of pictures that are encoded again."""
+    webp_quality: Percent = 90
+    """The same, where WebP is asked for."""
+    png_compression: Annotated[int, msgspec.Meta(ge=0, le=9)] = 6
+    """The same for PNG: 0 is quick and large, 9 slow and small; the picture is the same."""
 
 
 class ReleaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

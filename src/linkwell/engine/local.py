@@ -19,6 +19,7 @@ from linkwell.engine.task import Mark, Task, execute
 _STOP_SECONDS = 10.0
 
 
+@dataclass(frozen=True)
 class SerialEngine:
     """Runs tasks one after the other in the calling process: for small work, tests and debuggers."""
 

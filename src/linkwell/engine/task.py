@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-import fsspec
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +58,8 @@ def any_input(url: str) -> Input:
     """
     if "://" not in url:
         return local_input(Path(url))
+    import fsspec  # noqa: PLC0415 - local paths do without it
+
     file_system, path = fsspec.core.url_to_fs(url)
     try:
         return Input(url, str(file_system.ukey(path)))

@@ -1,9 +1,25 @@
 """Image bytes to digests, and the restricted table of them by link id."""
 
-from linkwell.ledger.digests import Digests, exact_digests
-from linkwell.ledger.parts import require_parts
-from linkwell.ledger.pdq import MATCHED_DISTANCE, MATCHED_QUALITY, PDQ_BYTES, pdq_hash
-from linkwell.ledger.table import ledger_table, read_ledger, write_ledger_part
+from typing import TYPE_CHECKING
+
+from linkwell.base.faces import face_of
+
+if TYPE_CHECKING:
+    from linkwell.ledger.digests import Digests, exact_digests
+    from linkwell.ledger.parts import require_parts
+    from linkwell.ledger.pdq import MATCHED_DISTANCE, MATCHED_QUALITY, PDQ_BYTES, pdq_hash
+    from linkwell.ledger.table import ledger_table, read_ledger, write_ledger_part
+
+# Picture processes only hash, and do without Arrow's 50 MB.
+__getattr__ = face_of(
+    __name__,
+    {
+        "digests": ("Digests", "exact_digests"),
+        "parts": ("require_parts",),
+        "pdq": ("MATCHED_DISTANCE", "MATCHED_QUALITY", "PDQ_BYTES", "pdq_hash"),
+        "table": ("ledger_table", "read_ledger", "write_ledger_part"),
+    },
+)
 
 __all__ = [
     "MATCHED_DISTANCE",

@@ -1,40 +1,18 @@
 """From the bytes of one response to what is kept of it: digests, matches, and the image as it goes into the copy.
 
-Everything here happens in memory. The digests are compared with the hash lists before anything is resized; what matches leaves
-nothing but its digests and the match (ground rule 1).
+Everything happens in memory. The digests are compared with the hash lists before anything is resized; what matches leaves nothing
+but its digests and the match (ground rule 1).
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import cv2
 
 from linkwell.base.errors import SafetyError
 from linkwell.ledger import Digests, exact_digests
 from linkwell.lists import Match, Matcher
-from linkwell.populate.decode import PDQ_MIN_SIDE_PIXELS, Picture, decode, encode_jpeg, read_header, resize, sniff
+from linkwell.pictures import Box, Kept, Look, Pictures, Rendering, keep_original, look_at_header
 from linkwell.populate.failures import Failure
-
-
-@dataclass(frozen=True)
-class Kept:
-    """How an image is kept."""
-
-    size: int
-    """Pixels of the shorter side, for `keep_ratio`."""
-    resize: str
-    """`keep_ratio` or `no`."""
-    keep_original: bool
-    """Whether the bytes are stored as they came."""
-    quality: int
-    max_pixels: int
-    pdq: bool = True
-    """Whether pictures are hashed by PDQ."""
-
-    @property
-    def header_only(self) -> bool:
-        """Whether no picture is decoded: only the header is read where the original is kept and not hashed by PDQ."""
-        return self.keep_original and not self.pdq
 
 
 @dataclass(frozen=True)
@@ -51,57 +29,92 @@ class Examined:
     exif: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def examine(body: bytes, kept: Kept, matcher: Matcher) -> Examined:
-    """Digest, match, and make the image as it is kept.
+def examine(body: bytes, kept: Kept, matcher: Matcher, boxes: Sequence[Box] = ()) -> Examined:
+    """Digest, match, and make the image as it is kept, in this process.
 
     Raises:
         SafetyError: the lists hold PDQ hashes and none is to be made: what they name could pass.
     """
+    from linkwell.pictures import look, render  # noqa: PLC0415 - who has picture processes loads no decoder
+
+    _require_pdq(kept, matcher)
+    examination = _Examination(body, matcher)
+    if kept.keep_original:
+        seen = look_at_header(body, kept) if kept.header_only else look(body, kept)[0]
+        return examination.of_original(seen, kept)
+    seen, picture = look(body, kept)
+    if not examination.wants(seen) or picture is None:
+        return examination.without_image(seen)
+    return examination.with_image(seen, *render(picture, kept, boxes))
+
+
+async def examine_apart(
+    pictures: Pictures, body: bytes, kept: Kept, matcher: Matcher, boxes: Sequence[Box] = ()
+) -> Examined:
+    """As `examine`, with everything that decodes in a picture process.
+
+    Raises:
+        SafetyError: as `examine`.
+        UnavailableError: no picture process starts.
+    """
+    _require_pdq(kept, matcher)
+    examination = _Examination(body, matcher)
+    if kept.header_only:
+        return examination.of_original(look_at_header(body, kept), kept)
+    if kept.keep_original:
+        return examination.of_original((await pictures.examine(body, kept))[0], kept)
+    decide = None if matcher.empty else examination.wants
+    seen, rendering, image = await pictures.examine(body, kept, boxes, decide)
+    if rendering is None:
+        examination.wants(seen)
+        return examination.without_image(seen)
+    return examination.with_image(seen, rendering, image)
+
+
+def _require_pdq(kept: Kept, matcher: Matcher) -> None:
     if matcher.needs_pdq and not kept.pdq:
         raise SafetyError("the hash lists hold PDQ hashes, and this run makes none", "populate", "Run it with PDQ.")
-    digests = exact_digests(body)
-    picture: Picture | None = None
-    failure: Failure | None = None
-    try:
-        if kept.header_only:
-            picture = read_header(body, max_pixels=kept.max_pixels)
-        else:
-            picture = decode(body, max_pixels=kept.max_pixels, min_side=_min_side(kept), luma=kept.keep_original)
-        if kept.pdq:
-            digests = digests.with_picture(picture.pixels, picture.width, picture.height)
-        else:
-            digests = dataclasses.replace(digests, width=picture.width, height=picture.height)
-    except Failure as error:
-        failure = error
-    except (cv2.error, MemoryError):
-        failure = Failure("decode_error")
-    matches = () if matcher.empty else tuple(matcher.match_digests(digests))
-    if matches or picture is None:
-        return Examined(digests, matches, failure)
-    try:
-        return _keep(body, picture, digests, kept)
-    except Failure as error:
-        return Examined(digests, failure=error)
-    except (cv2.error, MemoryError):
-        return Examined(digests, failure=Failure("decode_error"))
 
 
-def _min_side(kept: Kept) -> int | None:
-    if kept.resize == "no" and not kept.keep_original:
-        return None
-    return PDQ_MIN_SIDE_PIXELS if kept.keep_original else max(kept.size, PDQ_MIN_SIDE_PIXELS)
+class _Examination:
+    """One image between its look and its rendering."""
 
+    def __init__(self, body: bytes, matcher: Matcher) -> None:
+        self._body = body
+        self._exact = exact_digests(body)
+        self._matcher = matcher
+        self._matches: tuple[Match, ...] = ()
 
-def _keep(body: bytes, picture: Picture, digests: Digests, kept: Kept) -> Examined:
-    if kept.keep_original:
+    def wants(self, seen: Look) -> bool:
+        """Match; whether the image is wanted."""
+        self._matches = () if self._matcher.empty else tuple(self._matcher.match_digests(self._digests(seen)))
+        return not self._matches and seen.failure is None
+
+    def of_original(self, seen: Look, kept: Kept) -> Examined:
+        """What is kept of an original."""
+        if not self.wants(seen):
+            return self.without_image(seen)
+        return self.with_image(seen, keep_original(self._body, seen, kept), self._body)
+
+    def without_image(self, seen: Look) -> Examined:
+        """What is left where there is no image."""
+        failure = Failure(seen.failure) if seen.failure is not None else None
+        return Examined(self._digests(seen), self._matches, failure)
+
+    def with_image(self, seen: Look, rendering: Rendering, image: bytes) -> Examined:
+        """What is kept; nothing where the rendering failed."""
+        if rendering.failure is not None:
+            return Examined(self._digests(seen), failure=Failure(rendering.failure))
         return Examined(
-            digests,
-            image=body,
-            extension=sniff(body) or "bin",
-            width=picture.width,
-            height=picture.height,
-            exif=picture.exif,
+            self._digests(seen),
+            image=image,
+            extension=rendering.extension,
+            width=rendering.width,
+            height=rendering.height,
+            exif=seen.exif,
         )
-    pixels = picture.pixels if kept.resize == "no" else resize(picture, kept.size, kept.max_pixels)
-    height, width = pixels.shape[:2]
-    return Examined(digests, image=encode_jpeg(pixels, kept.quality), width=width, height=height, exif=picture.exif)
+
+    def _digests(self, seen: Look) -> Digests:
+        return dataclasses.replace(
+            self._exact, pdq=seen.pdq, pdq_quality=seen.pdq_quality, width=seen.width, height=seen.height
+        )

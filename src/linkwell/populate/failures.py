@@ -32,7 +32,11 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
         "too_many_pixels": "image area too large",  # img2dataset's words
         "decode_error": "Image decoding error",  # img2dataset's words
         "truncated_image": "Image decoding error: the image ends early",
+        "decoder_lost": "Image decoding error: the decoder broke down",
+        "decoder_too_slow": "Image decoding error: it takes too long",
         "aspect_ratio": "aspect ratio too large",  # img2dataset's words
+        "too_small": "image too small",  # img2dataset's words
+        "bad_boxes": "the boxes to blur are no boxes",
     }
 )
 """The message of each class; HTTP statuses (`http_404`) have img2dataset's `HTTP Error 404: Not Found`."""
@@ -44,7 +48,11 @@ _OF_RESIZE = frozenset(
         "too_many_pixels",
         "decode_error",
         "truncated_image",
+        "decoder_lost",
+        "decoder_too_slow",
         "aspect_ratio",
+        "too_small",
+        "bad_boxes",
     }
 )
 _PASSING = frozenset({"connect", "timeout", "disconnected", "truncated"})

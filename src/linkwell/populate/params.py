@@ -2,6 +2,7 @@
 
 import msgspec
 
+from linkwell.pictures import Kept
 from linkwell.populate.links import LinkRange
 
 
@@ -17,10 +18,7 @@ class ShardParams(msgspec.Struct, frozen=True):
     """Keys from cell and row's place in it (a release), or counted on from `first_key` (a build)."""
     first_key: int
     key_digits: int
-    size: int
-    resize: str
-    keep_original: bool
-    pdq: bool
+    kept: Kept
     respect: tuple[str, ...]
     allow_net: tuple[str, ...]
     resolve: tuple[str, ...]

@@ -17,11 +17,14 @@ import msgspec
 
 from linkwell.base.errors import BusyError, FormatError, MissingError, UsageError
 from linkwell.base.schema import USES
+from linkwell.base.settings import PopulateSettings
 from linkwell.base.shards import open_parquet, storage_errors, write_bytes
 from linkwell.base.workspace import Workspace
 from linkwell.engine import Engine, Task, any_input, local_input, run_stage, task
 from linkwell.lists import load_matcher
+from linkwell.pictures import FORMATS, RESIZE_MODES, Kept
 from linkwell.populate.guard import AddressPolicy, parse_pins
+from linkwell.populate.layout import lay_out, write_layout
 from linkwell.populate.links import LinkRange, column, read_links
 from linkwell.populate.params import ShardParams
 from linkwell.populate.withheld import withheld_tag, write_withheld
@@ -29,16 +32,15 @@ from linkwell.populate.withheld import withheld_tag, write_withheld
 COPY_FILE = "linkwell.copy"
 """JSON, but not named so: img2dataset takes every `*.json` of a folder for a shard's stats and reads its name as a number."""
 COPY_FORMAT = "linkwell-copy-1"
-RESIZE_MODES = ("keep_ratio", "no")
+MAX_SIZE_PIXELS = 16_383
+"""The longest side that every format can hold."""
 _SHARD_DIGITS = 5
 _SHARD_FILE = re.compile(r"([0-9]{5,})(?:\.tar|\.parquet|_stats\.json)")
 _KEPT_SETTINGS = (
     "user_agent",
     "total_deadline_seconds",
     "max_image_bytes",
-    "max_image_pixels",
     "max_redirects",
-    "jpeg_quality",
 )
 
 
@@ -47,11 +49,22 @@ class PopulateOptions:
     """What one copy is to hold; the rest is in the settings."""
 
     size: int = 256
-    """Pixels of the shorter side, for `keep_ratio`."""
+    """Pixels of the side that `resize` names."""
     resize: str = "keep_ratio"
-    """`keep_ratio`, or `no`: the full size, encoded again."""
+    """img2dataset's names: `keep_ratio` (shorter side), `keep_ratio_largest` (longer side), `center_crop`, `border`, or `no`:
+    the full size, encoded again."""
+    only_if_bigger: bool = False
+    """Leave pictures whose side is not above `size` as large as they are."""
+    format: str = "jpg"
+    """`jpg`, `png` or `webp`."""
+    quality: int | None = None
+    """1-100; for png the compression level, 0-9; None: as the settings say."""
+    min_side_pixels: int = 0
+    """Pictures with a shorter side below are refused."""
+    max_aspect_ratio: float = 0.0
+    """Pictures whose longer side is more than this many times the shorter are refused; 0: none."""
     keep_original: bool = False
-    """Store the bytes as they came; then `size` and `resize` have no effect."""
+    """Store the bytes as they came; then nothing is resized or encoded."""
     pdq: bool = True
     """Hash every picture by PDQ. Without it no audit can find a picture that was changed a little; refused where a hash list loaded
     holds PDQ hashes."""
@@ -63,6 +76,22 @@ class PopulateOptions:
     """`HOST:PORT:ADDRESS`: the address to use for a host and port."""
     from_archive: tuple[str, ...] = ()
     """WARC files that stand for the web."""
+
+    def kept(self, settings: PopulateSettings) -> Kept:
+        """How pictures are kept."""
+        quality = {"jpg": settings.jpeg_quality, "webp": settings.webp_quality, "png": settings.png_compression}
+        return Kept(
+            size=self.size,
+            resize=self.resize,
+            only_if_bigger=self.only_if_bigger,
+            keep_original=self.keep_original,
+            format=self.format,
+            quality=quality[self.format] if self.quality is None else self.quality,
+            max_pixels=settings.max_image_pixels,
+            min_side_pixels=self.min_side_pixels,
+            max_aspect_ratio=self.max_aspect_ratio,
+            pdq=self.pdq,
+        )
 
 
 @dataclass(frozen=True)
@@ -148,7 +177,8 @@ def populate(
         tasks = _tasks(
             workspace, to, run=run, links=links, options=options, hidden=hidden, cell_keys=release is not None
         )
-        write_bytes(folder / "processes", str(_processes(engine, len(tasks))).encode())
+        layout, engine = lay_out(engine, len(tasks))
+        write_layout(folder, layout)
         for restricted in (workspace.ledger, workspace.findings):
             _sweep_run(restricted, run)
         matcher = load_matcher(workspace)
@@ -205,10 +235,7 @@ def read_copy_info(folder: Path) -> CopyInfo | None:
 
 
 def _check(options: PopulateOptions) -> None:
-    if options.resize not in RESIZE_MODES:
-        raise UsageError(f"{options.resize!r} is no way to resize", "--resize", "Use keep_ratio or no.")
-    if options.size < 1:
-        raise UsageError("the size must be at least 1 pixel", "--size")
+    _check_pictures(options)
     for use in options.respect:
         if use not in USES:
             raise UsageError(f"{use!r} is no use", "--respect", f"Use some of {', '.join(USES)}, or none.")
@@ -217,6 +244,24 @@ def _check(options: PopulateOptions) -> None:
     for path in options.from_archive:
         if not Path(path).is_file():
             raise MissingError("there is no such file", path)
+
+
+def _check_pictures(options: PopulateOptions) -> None:
+    if options.resize not in RESIZE_MODES:
+        raise UsageError(
+            f"{options.resize!r} is no way to resize", "--resize", f"Use one of {', '.join(RESIZE_MODES)}."
+        )
+    if options.format not in FORMATS:
+        raise UsageError(f"{options.format!r} is no format to encode", "--format", f"Use one of {', '.join(FORMATS)}.")
+    if not 1 <= options.size <= MAX_SIZE_PIXELS:
+        raise UsageError(f"the size must be 1 to {MAX_SIZE_PIXELS} pixels", "--size")
+    lowest, highest = (0, 9) if options.format == "png" else (1, 100)
+    if options.quality is not None and not lowest <= options.quality <= highest:
+        raise UsageError(f"the quality of {options.format} is {lowest} to {highest}", "--quality")
+    if options.min_side_pixels < 0:
+        raise UsageError("it must be 0 or more", "--min-image-size")
+    if options.max_aspect_ratio and not options.max_aspect_ratio >= 1:
+        raise UsageError("it must be 1 or more, or 0 for no limit", "--max-aspect-ratio")
 
 
 @contextmanager
@@ -282,10 +327,7 @@ def _tasks(
             cell_keys=cell_keys,
             first_key=index * 10**width,
             key_digits=width + _SHARD_DIGITS,
-            size=options.size,
-            resize=options.resize,
-            keep_original=options.keep_original,
-            pdq=options.pdq,
+            kept=options.kept(settings),
             respect=options.respect,
             allow_net=options.allow_net,
             resolve=options.resolve,
@@ -326,12 +368,6 @@ def _cut(links: Sequence[Path], shard_rows: int) -> Iterator[list[LinkRange]]:
                 shard, room = [], shard_rows
     if shard:
         yield shard
-
-
-def _processes(engine: Engine, tasks: int) -> int:
-    """How many processes will ask the same hosts at once: their limits are divided among them."""
-    workers = getattr(engine, "workers", 1) or os.cpu_count() or 1
-    return max(1, min(int(workers), tasks))
 
 
 def _remove_beyond(to: Path, shards: int) -> None:

@@ -1,22 +1,20 @@
-"""What one process keeps from shard to shard: its loop, its connections, its thread for pictures, its hash lists."""
+"""What one process keeps from shard to shard: its loop, its connections, its picture processes, its hash lists."""
 
 import asyncio
 import contextlib
 import os
 import socket
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cv2
 import pyarrow as pa
 
 from linkwell.base.settings import PopulateSettings
 from linkwell.base.workspace import Workspace
 from linkwell.lists import Matcher, load_matcher
-from linkwell.populate.archive import Archive
+from linkwell.pictures import Pictures
 from linkwell.populate.fetch import Fetcher, FetchLimits, Transport
 from linkwell.populate.guard import AddressPolicy, parse_pins
 from linkwell.populate.web import Web
@@ -36,11 +34,14 @@ class Access:
 class Runtime:
     """One loop and one client session for all shards that this process makes with the same settings."""
 
-    def __init__(self, access: Access, settings: PopulateSettings) -> None:
+    def __init__(self, access: Access, settings: PopulateSettings, picture_processes: int) -> None:
         self.loop = asyncio.new_event_loop()
         # A broken connection is counted as the outcome of its link; asyncio's own report could name hosts on standard error.
         self.loop.set_exception_handler(lambda _loop, _context: None)
-        self.threads = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self.pictures: Pictures | None = None
+        """The picture processes; None where pictures are looked at right here."""
+        if picture_processes:
+            self.pictures = self.run(_start_pictures(picture_processes, settings.picture_deadline_seconds))
         self._web: Web | None = None
         self.fetcher = Fetcher(
             self.run(self._open(access, settings)),
@@ -54,6 +55,8 @@ class Runtime:
 
     async def _open(self, access: Access, settings: PopulateSettings) -> Transport:
         if access.from_archive:
+            from linkwell.populate.archive import Archive  # noqa: PLC0415 - the web does without a WARC reader
+
             return Archive([Path(path) for path in access.from_archive], settings.max_image_bytes)
         self._web = Web(
             user_agent=settings.user_agent,
@@ -70,27 +73,30 @@ class Runtime:
         return self.loop.run_until_complete(work)
 
     def close(self) -> None:
-        """Close connections, thread and loop."""
+        """Close connections, picture processes and loop."""
         if self._web is not None:
             self.run(self._web.close())
-        self.threads.shutdown()
+        if self.pictures is not None:
+            self.run(self.pictures.close())
         self.loop.close()
 
 
-_runtimes: dict[tuple[Access, PopulateSettings], Runtime] = {}
+async def _start_pictures(processes: int, deadline_seconds: float) -> Pictures:
+    return Pictures(processes, deadline_seconds)
+
+
+_runtimes: dict[tuple[object, ...], Runtime] = {}
 _matchers: dict[tuple[object, ...], Matcher] = {}
 
 
-def runtime(access: Access, settings: PopulateSettings) -> Runtime:
+def runtime(access: Access, settings: PopulateSettings, picture_processes: int = 0) -> Runtime:
     """This process's runtime; one made for other settings is closed."""
-    key = (access, settings)
+    key = (access, settings, picture_processes)
     if key not in _runtimes:
         close_runtime()
-        # A pool of threads in every process of a pool of processes only makes them wait for each other.
-        cv2.setNumThreads(1)
         # Arrow's own allocator keeps 25 MB for itself; the shards of a copy give it little to do.
         pa.set_memory_pool(pa.system_memory_pool())
-        _runtimes[key] = Runtime(access, settings)
+        _runtimes[key] = Runtime(access, settings, picture_processes)
     return _runtimes[key]
 
 

@@ -21,10 +21,10 @@ from linkwell.base.workspace import Workspace
 from linkwell.engine import TaskContext
 from linkwell.ledger import Digests, ledger_table, write_ledger_part
 from linkwell.lists import Finding, Match, Matcher, write_findings
-from linkwell.populate.decode import is_quick
-from linkwell.populate.examine import Examined, Kept, examine
+from linkwell.populate.examine import Examined, examine, examine_apart
 from linkwell.populate.failures import Failure
-from linkwell.populate.fetch import LARGE_BYTES, Headers, parse_target
+from linkwell.populate.fetch import Headers, parse_target
+from linkwell.populate.layout import read_layout
 from linkwell.populate.links import LINK_COLUMNS, column, read_links
 from linkwell.populate.params import ShardParams
 from linkwell.populate.runtime import Access, Runtime, current_matcher, runtime
@@ -71,7 +71,8 @@ def populate_shard(context: TaskContext) -> None:
     parquet = context.output("parquet", to / f"{params.name}.parquet")
     stats = context.output("stats", to / f"{params.name}_stats.json")
     access = Access(params.allow_net, params.resolve, params.from_archive)
-    process = runtime(access, settings)
+    layout = read_layout(context.folder)
+    process = runtime(access, settings, 0 if params.kept.header_only else layout.picture_processes)
     start = time.time()
     with storage_errors(to), ShardWriter(tar, parquet) as writer:
         run = _ShardRun(
@@ -81,7 +82,7 @@ def populate_shard(context: TaskContext) -> None:
             matcher=current_matcher(workspace),
             process=process,
             writer=writer,
-            per_host=max(1, settings.per_host_concurrency // _processes(context.folder)),
+            per_host=max(1, settings.per_host_concurrency // layout.fetchers),
         )
         with run.spool:
             process.run(run.run())
@@ -94,14 +95,6 @@ def populate_shard(context: TaskContext) -> None:
         context.count("review")
     for name, number in run.counts.items():
         context.count(name, number)
-
-
-def _processes(folder: Path) -> int:
-    """How many processes share the hosts' limits: written beside the task list by `populate`."""
-    try:
-        return max(1, int((folder / "processes").read_text()))
-    except (FileNotFoundError, ValueError):
-        return 1
 
 
 class _ShardRun:
@@ -124,14 +117,7 @@ class _ShardRun:
         self.matcher = matcher
         self.process = process
         self.writer = writer
-        self.kept = Kept(
-            params.size,
-            params.resize,
-            params.keep_original,
-            settings.jpeg_quality,
-            settings.max_image_pixels,
-            params.pdq,
-        )
+        self.kept = params.kept
         self.links = read_links(params.links, LINK_COLUMNS)
         self.ids: list[bytes] = column(self.links, "link_id")
         self.urls: list[str] = column(self.links, "url")
@@ -145,7 +131,6 @@ class _ShardRun:
         # Images that are done before their turn wait here; the file has no name, so that nothing of it outlives the process.
         self.spool: BinaryIO = tempfile.TemporaryFile(dir=params.to)  # noqa: SIM115 - the caller's with
         self.large = asyncio.Semaphore(_LARGE_AT_ONCE)
-        self.turn = asyncio.Lock()
         self.keys = self._keys()
         self.rows = self._rows()
         hosts = self._settle_without_fetching()
@@ -216,17 +201,9 @@ class _ShardRun:
         )
 
     async def _examine(self, body: bytes) -> Examined:
-        """Examine a quick picture here, one for each turn of the loop, and any other in the thread, so that it holds nobody up.
-
-        Handing a picture to the thread, and the fight for the interpreter's lock, cost as much as a small picture itself.
-        """
-        if self.kept.header_only and len(body) <= LARGE_BYTES:
+        if self.process.pictures is None:
             return examine(body, self.kept, self.matcher)
-        if not is_quick(body):
-            return await self.process.loop.run_in_executor(self.process.threads, examine, body, self.kept, self.matcher)
-        async with self.turn:
-            await asyncio.sleep(0)
-            return examine(body, self.kept, self.matcher)
+        return await examine_apart(self.process.pictures, body, self.kept, self.matcher)
 
     def _settle(self, row: int, outcome: Outcome) -> None:
         """Take an outcome; write all that are next in order, and keep the others for their turn."""

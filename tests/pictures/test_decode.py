@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from tests.populate.conftest import draw
 
+from linkwell.pictures import Kept, PictureFailure, sniff
+from linkwell.pictures.decode import Picture, decode
+from linkwell.pictures.encode import encode
+from linkwell.pictures.resize import scale, scaled_size
 from linkwell.populate import MESSAGES
-from linkwell.populate.decode import decode, encode_jpeg, keep_ratio_size, resize, sniff
-from linkwell.populate.failures import Failure
 
 PIXELS = 20_000_000
 
@@ -36,10 +38,14 @@ def _saved(image: Image.Image, form: str, **options: object) -> bytes:
     return out.getvalue()
 
 
+def _resized(picture: Picture) -> "np.typing.NDArray[np.uint8]":
+    return scale(picture.pixels, *(scaled_size(picture.width, picture.height, Kept()) or (0, 0)), PIXELS)
+
+
 def _kind(data: bytes, max_pixels: int = PIXELS) -> str | None:
     try:
         decode(data, max_pixels=max_pixels, min_side=512)
-    except Failure as failure:
+    except PictureFailure as failure:
         return failure.kind
     return None
 
@@ -111,22 +117,22 @@ def test_a_jpeg_that_ends_early_is_named() -> None:
 def test_a_hair_is_not_blown_up() -> None:
     """A picture of 1 x 20,000 pixels does not become 256 x 5,120,000."""
     picture = decode(_saved(Image.new("RGB", (20_000, 1)), "PNG"), max_pixels=PIXELS, min_side=None)
-    with pytest.raises(Failure, match="aspect_ratio"):
-        resize(picture, 256, PIXELS)
+    with pytest.raises(PictureFailure, match="aspect_ratio"):
+        _resized(picture)
 
 
 def test_scaled_decoding_gives_nearly_the_full_picture() -> None:
     """Shrinking while decoding changes the resized picture no more than JPEG itself does."""
     data = draw(5, side=1_500)
-    full = resize(decode(data, max_pixels=PIXELS, min_side=None), 256, PIXELS)
-    scaled = resize(decode(data, max_pixels=PIXELS, min_side=512), 256, PIXELS)
+    full = _resized(decode(data, max_pixels=PIXELS, min_side=None))
+    scaled = _resized(decode(data, max_pixels=PIXELS, min_side=512))
     assert np.abs(full.astype(int) - scaled.astype(int)).mean() < 2
 
 
 @given(st.integers(1, 5_000), st.integers(1, 5_000), st.integers(1, 1_000))
 def test_keep_ratio_sets_the_shorter_side(width: int, height: int, size: int) -> None:
     """The shorter side is exactly the size, and the sides keep their order."""
-    new_width, new_height = keep_ratio_size(width, height, size)
+    new_width, new_height = scaled_size(width, height, Kept(size=size)) or (0, 0)
     assert min(new_width, new_height) == size
     assert (new_width >= new_height) == (width >= height) or new_width == new_height
 
@@ -163,6 +169,6 @@ def test_every_file_of_the_wild_is_decoded_or_refused_by_name(shared_data: Path)
         if kind is None:
             picture = decode(data, max_pixels=PIXELS, min_side=512)
             assert picture.pixels.shape[2] == 3
-            assert len(encode_jpeg(picture.pixels, 95)) > 100
+            assert len(encode(picture.pixels, "jpg", 95)) > 100
     assert outcomes["decoded"] >= 40
     assert sniff(b"") is None
