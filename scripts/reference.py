@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -49,9 +50,19 @@ def _rows(prefix: str, section: type[msgspec.Struct], docs: dict[tuple[str, str]
     for field in msgspec.structs.fields(section):
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
             yield from _rows(f"{prefix}.{field.name}", field.type, docs)
-        else:
-            default = msgspec.json.encode(field.default).decode()
-            yield f"| `{prefix}.{field.name}` | `{default}` | {docs.get((section.__name__, field.name), '')} |"
+            continue
+        meaning = docs.get((section.__name__, field.name), "")
+        yield f"| `{prefix}.{field.name}` | {_default(field)} | {meaning} |"
+        named = [part for part in get_args(field.type) if isinstance(part, type) and issubclass(part, msgspec.Struct)]
+        for part in named:
+            yield from _rows(f"{prefix}.{field.name}.NAME", part, docs)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "needed"
+    value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    return f"`{msgspec.json.encode(value).decode()}`"
 
 
 def _field_docs() -> dict[tuple[str, str], str]:

@@ -14,7 +14,7 @@ from linkwell.base import shards
 from linkwell.base.errors import BusyError, FormatError, MissingError, StorageError, UsageError
 from linkwell.base.workspace import Workspace
 from linkwell.ledger import Digests
-from linkwell.lists import forget_list, import_list, importing, load_matcher, show_lists
+from linkwell.lists import forget_list, import_list, load_matcher, loading, show_lists
 
 
 def _md5(number: int) -> str:
@@ -59,7 +59,7 @@ def test_counts_add_up(workspace: Workspace, tmp_path: Path) -> None:
 
 def test_reports_stay_small(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that is bad throughout is counted in full and named in part."""
-    monkeypatch.setattr(importing, "MAX_NAMED_ROWS", 5)
+    monkeypatch.setattr(loading, "MAX_NAMED_ROWS", 5)
     report = import_list(workspace, _file(tmp_path, _lines(1) + "md5 x\n" * 50), source="hotline")
     assert len(report.rejected) == 5
     assert report.rejected_count == 50
@@ -67,7 +67,7 @@ def test_reports_stay_small(workspace: Workspace, tmp_path: Path, monkeypatch: p
 
 def test_many_parts_are_one_list(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list longer than a part is written in parts as it is read, and every entry of every part matches."""
-    monkeypatch.setattr(importing, "_PART_ROWS", 7)
+    monkeypatch.setattr(loading, "_PART_ROWS", 7)
     report = import_list(workspace, _file(tmp_path, _lines(*range(40))), source="hotline")
     assert report.loaded == {"md5": 40}
     assert len(_files(workspace)) == 1 + 6
@@ -143,7 +143,7 @@ def test_a_full_disk_leaves_the_old_list(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
     """Whichever write fails for want of space, the old list is whole or the new one is, and nothing else is left."""
-    monkeypatch.setattr(importing, "_PART_ROWS", 2)
+    monkeypatch.setattr(loading, "_PART_ROWS", 2)
     import_list(workspace, _file(tmp_path, _lines(1)), source="hotline")
     real, calls = os.fsync, iter(range(1, 100))
 
@@ -168,8 +168,8 @@ import os, signal, sys
 from pathlib import Path
 from linkwell.base import shards
 from linkwell.base.workspace import Workspace
-from linkwell.lists import importing
-importing._PART_ROWS = 2
+from linkwell.lists import importing, loading
+loading._PART_ROWS = 2
 killing, calls, real = int(sys.argv[3]), iter(range(1, 100)), os.fsync
 def fsync(descriptor):
     if next(calls) == killing:

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -113,6 +113,105 @@ class RecallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long the feed's timestamp is trusted; a client stops on an older one."""
 
 
+Signal = Literal["md5", "sha1", "sha256", "pdq", "url"]
+"""What a column of a list can hold."""
+
+
+class ListMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the columns of a CSV list read; names are compared without regard to case."""
+
+    columns: dict[str, Signal] = msgspec.field(default_factory=dict)
+    """Column and what it holds: md5, sha1, sha256, pdq or url; hex, base32 or base64."""
+    type_column: str = ""
+    """Column that says what the value column holds, where that differs by row."""
+    value_column: str = ""
+    """The column of the value, with `type_column`."""
+    record_column: str = ""
+    """Column of the supplier's id of an entry, by which later files replace and withdraw it."""
+    status_column: str = ""
+    """Column that says whether an entry is withdrawn."""
+    withdrawn: tuple[str, ...] = ("withdrawn", "deleted", "removed")
+    """What the status column says of an entry that is to match no longer."""
+    class_column: str = ""
+    """Column of the class of an entry."""
+    classes: tuple[str, ...] = ()
+    """Classes that load; empty means all."""
+    expires_column: str = ""
+    """Column of the date from which an entry matches no longer (ISO 8601, UTC where it names no zone)."""
+    delimiter: Annotated[str, msgspec.Meta(pattern=r"^[,;|\t]$")] = ","
+    """What separates the columns: comma, semicolon, tab or bar."""
+    header: bool = True
+    """Whether the first row names the columns; else they are named 1, 2, 3 …"""
+
+
+class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One place that hash lists are fetched from; nothing is fetched unless somebody says `lists fetch`."""
+
+    kind: Literal["ncmec", "stopncii", "threatexchange"]
+    """Which protocol it speaks."""
+    url: str
+    """Its base address, https. For NCMEC: without `/v2`."""
+    production: bool = False
+    """Whether this is the real service. False: a test system, and what it gives is marked synthetic."""
+    credentials: str = ""
+    """Where its credentials are: `env:NAME`, `file:PATH` or `command:LINE`. See docs/lists.md for what each kind expects."""
+    group: str = ""
+    """ThreatExchange: the id of the privacy group."""
+    source: str = ""
+    """Name of the list; by default the name of the exchange."""
+    page_rows: Positive = 1_000
+    """Entries asked for at a time, where the protocol lets one say."""
+    timeout_seconds: Seconds = 60.0
+    """For one page."""
+    max_attempts: Positive = 5
+    """Tries of one page before it is given up; the next `lists fetch` goes on there."""
+    backoff_seconds: Seconds = 1.0
+    """Before the second try, doubled for each further one; a server's Retry-After takes its place."""
+    ca_file: str = ""
+    """Certificates to trust instead of the system's, relative to the workspace."""
+
+
+class ListsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hash lists: how foreign CSV reads, and where lists are fetched."""
+
+    mappings: dict[str, ListMapping] = msgspec.field(default_factory=dict)
+    """Column mappings by name; the name is what `lists import --format` takes."""
+    exchanges: dict[str, ExchangeSettings] = msgspec.field(default_factory=dict)
+    """Exchanges by name; the name is what `lists fetch` takes."""
+
+
+class CheckerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One authorised matcher that may be asked about what is suspected; nothing is sent unless somebody says `audit check`."""
+
+    kind: Literal["shield", "hma"]
+    """`shield`: Project Arachnid Shield; `hma`: a Hasher-Matcher-Actioner server."""
+    url: str
+    """Its base address, https."""
+    production: bool = False
+    """Whether this is the real service. False: a test system, whose verdicts say so."""
+    enabled: bool = False
+    """Whether it may be asked at all."""
+    credentials: str = ""
+    """Where its credentials are: `env:NAME`, `file:PATH` or `command:LINE`; `user:password` for Shield, a bearer token or nothing for HMA."""
+    send_urls: bool = False
+    """Whether URLs may be sent, and not PDQ hashes alone: the service then opens them."""
+    requests_per_minute: Positive = 60
+    """No more than so many requests."""
+    timeout_seconds: Seconds = 60.0
+    """For one request."""
+    ca_file: str = ""
+    """Certificates to trust instead of the system's, relative to the workspace."""
+
+
+class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an audit looks for, and whom it may ask."""
+
+    personal_data: bool = True
+    """Whether captions and URL paths are searched for e-mail addresses, phone numbers, and numbers of cards, accounts and persons."""
+    checkers: dict[str, CheckerSettings] = msgspec.field(default_factory=dict)
+    """Authorised matchers by name; the name is what `audit check --by` takes."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `linkwell.toml`."""
 
@@ -122,6 +221,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     populate: PopulateSettings = PopulateSettings()
     release: ReleaseSettings = ReleaseSettings()
     recall: RecallSettings = RecallSettings()
+    lists: ListsSettings = ListsSettings()
+    audit: AuditSettings = AuditSettings()
 
 
 def read_settings(path: Path) -> Settings:

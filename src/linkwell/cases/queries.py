@@ -105,9 +105,12 @@ def resolved_entries(connection: Connection, number: int) -> Iterator[tuple[byte
         yield link, None
 
 
+_LISTS_CHANGED = ("list imported", "list updated", "list fetched", "list noted", "list forgotten")
+
+
 def logged_lists_generation(connection: Connection) -> int:
     """The newest generation of the hash lists that the log tells of; 0 where it tells of none."""
-    query = select(log.c.detail).where(log.c.action.in_(("list imported", "list forgotten")))
+    query = select(log.c.detail).where(log.c.action.in_(_LISTS_CHANGED))
     return max((int(json.loads(detail).get("generation", 0)) for detail in connection.scalars(query)), default=0)
 
 

@@ -2,7 +2,16 @@
 
 from linkwell.lists.findings import FINDING_CLASSES, Finding, Match, read_findings, write_findings
 from linkwell.lists.formats import LIST_FORMATS
-from linkwell.lists.importing import ImportReport, ListInfo, forget_list, import_list, lists_generation, show_lists
+from linkwell.lists.importing import (
+    ImportReport,
+    ListInfo,
+    ListNotes,
+    forget_list,
+    import_list,
+    lists_generation,
+    note_list,
+    show_lists,
+)
 from linkwell.lists.matcher import Matcher, load_matcher
 
 __all__ = [
@@ -11,12 +20,14 @@ __all__ = [
     "Finding",
     "ImportReport",
     "ListInfo",
+    "ListNotes",
     "Match",
     "Matcher",
     "forget_list",
     "import_list",
     "lists_generation",
     "load_matcher",
+    "note_list",
     "read_findings",
     "show_lists",
     "write_findings",

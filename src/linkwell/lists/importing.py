@@ -1,38 +1,58 @@
-"""Import a hash list into the workspace, show what is there, forget a list."""
+"""Import a hash list into the workspace, update it, show what is there, forget a list."""
 
-import secrets
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
-from linkwell.base.errors import FormatError, MissingError, UsageError
-from linkwell.base.progress import Meter, meter
+import msgspec
+
+from linkwell.base.errors import DamagedFileError, FormatError, MissingError, UsageError
+from linkwell.base.progress import meter
+from linkwell.base.settings import ListMapping
 from linkwell.base.workspace import Workspace, check_name
-from linkwell.lists.formats import LIST_FORMATS, open_list_file, read_header, read_rows
-from linkwell.lists.kinds import ALGORITHMS, KIND_ALGORITHM, KIND_BYTES, LINK, Refused
-from linkwell.lists.storage import (
-    LOCK,
-    ListRecord,
-    Part,
-    read_index,
-    sweep_lists,
-    write_index,
-    write_part,
-)
+from linkwell.lists.formats import LIST_FORMATS, PDQ_LINES, SIGNALS, TX_CSV, read_header, read_rows
+from linkwell.lists.kinds import ALGORITHMS
+from linkwell.lists.list_file import open_list_file
+from linkwell.lists.loading import Loading
+from linkwell.lists.ncmec_xml import BROKEN_OFF
+from linkwell.lists.storage import LOCK, ListIndex, ListRecord, read_index, sweep_lists, write_index
 
-MAX_NAMED_ROWS = 1_000
-"""Rejected rows that a report names one by one; the others are in its counts."""
-
-_PART_ROWS = 500_000
-_CANARIES_OF_PART = 2
 _METER_ROWS = 20_000
+_BARE_FORMATS = frozenset({SIGNALS, TX_CSV, PDQ_LINES, *ALGORITHMS})
+"""Forms whose rows never withdraw anything."""
+_MAX_NOTE_CHARACTERS = 1_000
+
+
+@dataclass(frozen=True)
+class ListNotes:
+    """What is known of a list beside its entries; None leaves what was known before."""
+
+    terms: str | None = None
+    """What its supplier asks, in words or as the name of an agreement."""
+    classification: str | None = None
+    """What its supplier says the entries are."""
+    expires: datetime | None = None
+    """From when on it matches no longer; with a time zone."""
+    synthetic: bool | None = None
+    """Whether it is made up, for tests and demos; None for what its header says."""
+
+    def __post_init__(self) -> None:
+        """Check the texts.
+
+        Raises:
+            UsageError: one is longer than 1,000 characters, or holds characters that do not print.
+        """
+        for name in ("terms", "classification"):
+            text = getattr(self, name)
+            if text is not None and (len(text) > _MAX_NOTE_CHARACTERS or not text.isprintable()):
+                raise UsageError(f"{name} has at most {_MAX_NOTE_CHARACTERS:,} characters, all of which print")
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import did. It never holds anything of a row but its number."""
+    """What an import or an update did. It never holds anything of a row but its number."""
 
     source: str
     list_format: str
@@ -41,10 +61,16 @@ class ImportReport:
     """Whether a list of the same source was there before."""
     loaded: dict[str, int]
     """Rows loaded, by algorithm."""
+    withdrawn: int
+    """Rows that withdrew an entry, there or not."""
+    entries: dict[str, int]
+    """What the list holds now, by algorithm."""
+    passed_over: dict[str, int]
+    """Rows that are right and of no use here, by reason: videos, other signals."""
     rejected_count: int
     rejected_reasons: dict[str, int]
     rejected: tuple[tuple[int, str], ...]
-    """(line number, reason) of the first `MAX_NAMED_ROWS` rows that were set aside."""
+    """(number of the line or entry, reason) of the first `MAX_NAMED_ROWS` rows that were set aside."""
 
 
 @dataclass(frozen=True)
@@ -53,25 +79,44 @@ class ListInfo:
 
     source: str
     imported_at: datetime
+    updated_at: datetime | None
     file_name: str
     list_format: str
     synthetic: bool
     counts: dict[str, int]
-    """Rows loaded, by algorithm."""
+    """Entries, by algorithm."""
     rejected_count: int
+    terms: str
+    classification: str
+    expires: datetime | None
+    expired: bool
+    """Whether it matches no longer."""
+    exchange: str
+    """The exchange it is fetched from; empty for a file."""
 
 
 def import_list(
-    workspace: Workspace, path: Path, *, source: str, list_format: str | None = None, synthetic: bool | None = None
+    workspace: Workspace,
+    path: Path,
+    *,
+    source: str,
+    list_format: str | None = None,
+    synthetic: bool | None = None,
+    notes: ListNotes | None = None,
+    update: bool = False,
 ) -> ImportReport:
-    """Import a list; one of the same source is replaced, at once and as a whole.
+    """Import a list; one of the same source is replaced, at once and as a whole, or with `update` changed.
+
+    An update adds what is new, puts each record in the place of an earlier one of the same id, and takes out what is withdrawn.
 
     Args:
         workspace: where to.
         path: the list, gzip or not.
         source: the name of who supplied it: lower-case letters, digits, dot, dash, underscore.
-        list_format: one of `LIST_FORMATS`; None to tell it from the first lines.
+        list_format: one of `LIST_FORMATS`, or a mapping of the settings; None to tell it from the first lines.
         synthetic: whether the list is made up, for tests and demos; None to take what its header says.
+        notes: terms, classification, expiry; None for none, or with `update` for what was known.
+        update: whether the file holds changes to the list that is there.
 
     Raises:
         UsageError: the name or the form is not known.
@@ -80,104 +125,186 @@ def import_list(
         BusyError: another import is at work.
     """
     check_name(source, "source")
-    if list_format is not None and list_format not in LIST_FORMATS:
-        raise UsageError(f"{list_format!r} is no form of a list", advice="One of: " + ", ".join(LIST_FORMATS))
+    known_format, mapping, said_synthetic = _form(workspace, path, list_format)
+    notes = notes or ListNotes(synthetic=synthetic)
+    if synthetic is not None:
+        notes = replace(notes, synthetic=synthetic)
+    with changing(workspace) as index:
+        before = index.find(source)
+        if update:
+            _check_update(before, source, known_format)
+        changes = update or mapping is not None or known_format not in _BARE_FORMATS
+        loading = Loading(
+            workspace,
+            f"{source}-{index.generation + 1}",
+            before.parts if update and before else (),
+            changes=changes,
+        )
+        _read(loading, path, known_format, mapping)
+        if before is not None and not update and BROKEN_OFF.reason in {reason for _, reason in loading.rejected}:
+            raise DamagedFileError(
+                "the file breaks off, and a part of a list must not take the place of a whole one",
+                str(path),
+                "Nothing was changed. Get the file again, or add what is in it with: linkwell lists update",
+            )
+        now = datetime.now(UTC).replace(microsecond=0)
+        if update and before is not None:
+            record = msgspec.structs.replace(before, updated_at=now)
+        else:
+            record = ListRecord(
+                source=source,
+                imported_at=now,
+                file_name=path.name,
+                list_format=known_format,
+                synthetic=said_synthetic,
+                counts={},
+                rejected_count=0,
+                parts=(),
+            )
+        record = with_notes(finished(record, loading), notes)
+        write_index(workspace, index.with_list(record))
+    return report_of(record, loading, replaced=before is not None and not update)
+
+
+def _form(workspace: Workspace, path: Path, list_format: str | None) -> tuple[str, ListMapping | None, bool]:
+    """The form of a file, its mapping where it has one, and whether it says that it is synthetic."""
+    mappings = workspace.settings.lists.mappings
+    if list_format is not None and list_format not in LIST_FORMATS and list_format not in mappings:
+        raise UsageError(
+            f"{list_format!r} is no form of a list",
+            advice="One of: "
+            + ", ".join([*LIST_FORMATS, *mappings])
+            + ". Other CSV needs a mapping of its columns under [lists.mappings] in linkwell.toml.",
+        )
     header = read_header(path)
-    known_format = list_format or header.list_format
-    if known_format is None:
+    known = list_format or header.list_format
+    if known is None:
         raise FormatError(
             "the first lines do not tell the form of this list",
             str(path),
             "Name it with --format: signals (lines `signal_type signal`), tx-csv, or md5, sha1, sha256, pdq or url "
-            "where each line is one bare signal.",
+            "where each line is one bare signal; or a mapping of columns under [lists.mappings] in linkwell.toml.",
         )
+    mapping = mappings.get(known) if known not in LIST_FORMATS else None
+    if mapping is not None:
+        check_mapping(known, mapping)
+    return known, mapping, header.synthetic
+
+
+def check_mapping(name: str, mapping: ListMapping) -> None:
+    """Stop at a mapping that maps nothing.
+
+    Raises:
+        UsageError: it names no column of a value.
+    """
+    if not mapping.columns and not (mapping.type_column and mapping.value_column):
+        raise UsageError(
+            "this mapping names no column that holds a hash or a URL",
+            f"lists.mappings.{name}",
+            'Give it columns, as { "MD5" = "md5" }, or both type_column and value_column.',
+        )
+
+
+def _check_update(before: ListRecord | None, source: str, list_format: str) -> None:
+    if before is None:
+        raise MissingError(
+            f"there is no list of {source!r} to update", "hash lists", "linkwell lists import brings in a new one."
+        )
+    if before.list_format != list_format:
+        raise UsageError(
+            f"the list of {source!r} is of the form {before.list_format}, and this file is {list_format}",
+            "--format",
+            "A withdrawal could miss its entry. Import the whole list anew, or keep the two under two names.",
+        )
+
+
+def _read(loading: Loading, path: Path, list_format: str, mapping: ListMapping | None) -> None:
+    """Read all rows and write all parts.
+
+    Raises:
+        FormatError: not one row loads.
+    """
+    with open_list_file(path) as (stream, file), meter("import list", path.stat().st_size, "bytes") as progress:
+        for count, row in enumerate(read_rows(stream, list_format, path, mapping), 1):
+            loading.add_row(row)
+            if count % _METER_ROWS == 0:
+                progress.advance(file.tell() - progress.done)
+        loading.flush()
+    if not loading.loaded and not loading.withdrawn:
+        aside = f"{loading.reasons.total()} were set aside"
+        aside += f", {loading.passed_over.total()} passed over" if loading.passed_over else ""
+        raise FormatError(
+            f"not one row could be loaded, and {aside}",
+            str(path),
+            "Nothing was changed. Check the file, or name its form with --format.",
+        )
+
+
+@contextmanager
+def changing(workspace: Workspace) -> Iterator[ListIndex]:
+    """Hold the lists to change one of them: what a killed import left goes before, and what this one leaves after.
+
+    Raises:
+        BusyError: another import is at work.
+        DamagedFileError: the index does not open.
+    """
     with workspace.lock(LOCK):
         index = read_index(workspace)
         if index.generation == 0:
             write_index(workspace, index)  # from here on, parts without an index mean damage
         sweep_lists(workspace, index)
-        loading = _Loading(workspace, f"{source}-{index.generation + 1}")
         try:
-            with open_list_file(path) as (stream, file), meter("import list", path.stat().st_size, "bytes") as progress:
-                loading.load(stream, file, known_format, path, progress)
-            record = ListRecord(
-                source=source,
-                imported_at=datetime.now(UTC).replace(microsecond=0),
-                file_name=path.name,
-                list_format=known_format,
-                synthetic=header.synthetic if synthetic is None else synthetic,
-                counts={name: loading.loaded[name] for name in ALGORITHMS if loading.loaded[name]},
-                rejected_count=loading.reasons.total(),
-                parts=tuple(loading.parts),
-            )
-            write_index(workspace, index.with_list(record))
-        except BaseException:
+            yield index
+        finally:
             sweep_lists(workspace, read_index(workspace))
-            raise
-        sweep_lists(workspace, index.with_list(record))
+
+
+def finished(record: ListRecord, loading: Loading) -> ListRecord:
+    """A record with the parts and counts that a loading came to."""
+    parts = tuple(loading.parts)
+    record = msgspec.structs.replace(record, parts=parts, rejected_count=loading.reasons.total())
+    return msgspec.structs.replace(record, counts=record.entries())
+
+
+def with_notes(record: ListRecord, notes: ListNotes) -> ListRecord:
+    """A record with what is newly known of the list."""
+    known = {
+        name: value
+        for name in ("terms", "classification", "expires", "synthetic")
+        if (value := getattr(notes, name)) is not None
+    }
+    return msgspec.structs.replace(record, **known)
+
+
+def report_of(record: ListRecord, loading: Loading, *, replaced: bool) -> ImportReport:
+    """What a loading came to."""
     return ImportReport(
-        source=source,
-        list_format=known_format,
+        source=record.source,
+        list_format=record.list_format,
         synthetic=record.synthetic,
-        replaced=index.find(source) is not None,
-        loaded=record.counts,
-        rejected_count=record.rejected_count,
+        replaced=replaced,
+        loaded={name: loading.loaded[name] for name in ALGORITHMS if loading.loaded[name]},
+        withdrawn=loading.withdrawn,
+        entries=record.counts,
+        passed_over=dict(sorted(loading.passed_over.items())),
+        rejected_count=loading.reasons.total(),
         rejected_reasons=dict(sorted(loading.reasons.items())),
         rejected=tuple(loading.rejected),
     )
 
 
-class _Loading:
-    """The state of one import: values waiting for their part, the parts written, and what was set aside."""
+def note_list(workspace: Workspace, source: str, notes: ListNotes) -> None:
+    """Change what is known of a list: its terms, classification, expiry, and whether it is synthetic.
 
-    def __init__(self, workspace: Workspace, stem: str) -> None:
-        self._workspace = workspace
-        self._stem = stem
-        self._waiting = {kind: bytearray() for kind in KIND_BYTES}
-        self.parts: list[Part] = []
-        self.loaded: Counter[str] = Counter()
-        self.reasons: Counter[str] = Counter()
-        self.rejected: list[tuple[int, str]] = []
-
-    def load(self, stream: IO[bytes], file: IO[bytes], list_format: str, path: Path, progress: Meter) -> None:
-        """Read all rows and write all parts.
-
-        Raises:
-            FormatError: not one row loads.
-        """
-        full = {kind: _PART_ROWS * width for kind, width in KIND_BYTES.items()}
-        for count, (line_number, parsed) in enumerate(read_rows(stream, list_format, path), 1):
-            if isinstance(parsed, Refused):
-                self.reasons[parsed.reason] += 1
-                if len(self.rejected) < MAX_NAMED_ROWS:
-                    self.rejected.append((line_number, parsed.reason))
-            else:
-                for kind, data in parsed:
-                    waiting = self._waiting[kind]
-                    waiting += data
-                    if len(waiting) >= full[kind]:
-                        self._write(kind)
-            if count % _METER_ROWS == 0:
-                progress.advance(file.tell() - progress.done)
-        for kind, waiting in self._waiting.items():
-            if waiting:
-                self._write(kind)
-        if not self.parts:
-            raise FormatError(
-                f"not one row could be loaded, and {self.reasons.total()} were set aside",
-                str(path),
-                "Nothing was changed. Check the file, or name its form with --format.",
-            )
-
-    def _write(self, kind: str) -> None:
-        values = bytes(self._waiting[kind])
-        self._waiting[kind].clear()
-        width = KIND_BYTES[kind]
-        if kind == LINK or KIND_ALGORITHM[kind] == kind:
-            self.loaded[KIND_ALGORITHM[kind]] += len(values) // width
-        canaries = [secrets.token_bytes(width) for _ in range(_CANARIES_OF_PART)]
-        name = f"{self._stem}-{len(self.parts)}.parquet"
-        self.parts.append(write_part(self._workspace, name, kind, values, canaries))
+    Raises:
+        MissingError: there is no list of this source.
+        BusyError: an import is at work.
+    """
+    with changing(workspace) as index:
+        record = index.find(source)
+        if record is None:
+            raise MissingError(f"there is no list of {source!r}", "hash lists", "linkwell lists show names them.")
+        write_index(workspace, index.with_list(with_notes(record, notes)))
 
 
 def show_lists(workspace: Workspace) -> list[ListInfo]:
@@ -186,16 +313,11 @@ def show_lists(workspace: Workspace) -> list[ListInfo]:
     Raises:
         DamagedFileError: the index of the lists does not open.
     """
+    now = datetime.now(UTC)
+    names = [field.name for field in msgspec.structs.fields(ListRecord)]
+    wanted = set(ListInfo.__dataclass_fields__) & set(names)
     return [
-        ListInfo(
-            source=record.source,
-            imported_at=record.imported_at,
-            file_name=record.file_name,
-            list_format=record.list_format,
-            synthetic=record.synthetic,
-            counts=record.counts,
-            rejected_count=record.rejected_count,
-        )
+        ListInfo(**{name: getattr(record, name) for name in wanted}, expired=record.expired(now))
         for record in read_index(workspace).lists
     ]
 

@@ -1,6 +1,8 @@
 """What a hash list can hold, how each value is written in a list, and the fixed-width bytes it is stored and matched as."""
 
+import base64
 import binascii
+import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -9,6 +11,8 @@ from linkwell.base.ids import canonical_id, link_id
 
 ALGORITHMS = ("md5", "sha1", "sha256", "pdq", "url")
 """The signal types that load; a match names one of them."""
+
+RECORD_BYTES = 16
 
 LINK = "link"
 CANONICAL = "canonical"
@@ -43,7 +47,40 @@ class Refused(NamedTuple):
     reason: str
 
 
-Parsed = tuple[Value, ...] | Refused
+class PassedOver(NamedTuple):
+    """A row that is right and of no use here: a video, a fingerprint nobody matches, a statement that it is no match.
+
+    As with `Refused`, the reason is one of a fixed set.
+    """
+
+    reason: str
+
+
+Parsed = tuple[Value, ...] | Refused | PassedOver
+
+
+class Row(NamedTuple):
+    """One row of a list: what it parses to, and what its supplier says of it. Restricted."""
+
+    line_number: int
+    """The number of its first line, or of its entry where entries are not lines; from 1."""
+    parsed: Parsed
+    record: bytes | None = None
+    """`record_key` of the supplier's own id; None where the list has none: then the value itself is the id."""
+    withdrawn: bool = False
+    """Whether the record, or where there is none the values, are to match no longer."""
+    expires: int | None = None
+    """When it stops matching, in seconds since 1970; None for never."""
+
+
+def record_key(*parts: str) -> bytes:
+    """16 bytes that stand for a supplier's id of an entry, so that the id itself is stored nowhere."""
+    digest = hashlib.sha256(b"linkwell:list-record:1\0")
+    for part in parts:
+        text = part.encode("utf-8", "surrogatepass")
+        digest.update(len(text).to_bytes(4, "big") + text)
+    return digest.digest()[:RECORD_BYTES]
+
 
 NOT_UTF8 = Refused("not UTF-8")
 NO_SIGNAL = Refused("no signal on the line")
@@ -74,6 +111,32 @@ PARSERS: Mapping[str, Callable[[bytes], Parsed]] = {
     kind: partial(_parse_hex, kind) for kind in ("md5", "sha1", "sha256", "pdq")
 } | {"url": _parse_url}
 """By algorithm: the text of a signal, without white space around it, to what is stored."""
+
+
+def parse_encoded(algorithm: str, text: bytes) -> Parsed:
+    """A signal as hex, or as base32 or base64 where its length says so: partners write all three.
+
+    >>> parse_encoded("md5", base64.b64encode(bytes(16))) == (Value("md5", bytes(16)),)
+    True
+    """
+    text = text.strip()
+    if not text:
+        return NO_SIGNAL
+    width = KIND_BYTES.get(algorithm)
+    if width is not None and len(text) != 2 * width:
+        for length, decode in ((-(-width // 5) * 8, base64.b32decode), (-(-width // 3) * 4, _base64)):
+            if len(text) == length:
+                try:
+                    data = decode(text)
+                except (binascii.Error, ValueError):
+                    continue
+                if len(data) == width:
+                    return (Value(algorithm, data),)
+    return PARSERS[algorithm](text)
+
+
+def _base64(text: bytes) -> bytes:
+    return base64.b64decode(text, validate=True)
 
 
 def parse_signal(name: bytes, text: bytes) -> Parsed:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 import numpy as np
@@ -148,7 +149,7 @@ class Matcher:
 
 
 def load_matcher(workspace: Workspace) -> Matcher:
-    """Load all lists of a workspace; `.empty` is true when there is none.
+    """Load all lists of a workspace that have not expired; `.empty` is true when there is none.
 
     Raises:
         DamagedFileError: a list was changed, cut short or written under another key: no list is left out in silence.
@@ -171,7 +172,7 @@ def load_matcher(workspace: Workspace) -> Matcher:
 
 def _load(workspace: Workspace, index: ListIndex) -> Iterator[LoadedList]:
     master_key = workspace.master_key() if index.lists else b""
-    for record in index.lists:
+    for record in index.active(datetime.now(UTC)):
         parts: dict[str, list[PartValues]] = defaultdict(list)
         for part in record.parts:
             parts[part.kind].append(read_part(workspace, part, master_key))

@@ -5,23 +5,28 @@ atomically. A part that is missing, changed or another one than the index names 
 name are left from a killed import and are swept by the next.
 """
 
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from linkwell.base.errors import DamagedFileError, MissingError
 from linkwell.base.sealed import read_sealed, write_sealed
 from linkwell.base.shards import file_sha256, storage_errors, sweep
 from linkwell.base.workspace import Workspace
 from linkwell.lists.columns import fixed_bytes, fixed_column
-from linkwell.lists.kinds import KIND_BYTES
+from linkwell.lists.kinds import ALGORITHMS, CANONICAL, KIND_ALGORITHM, KIND_BYTES, RECORD_BYTES
 
 INDEX_FILE = "index.parquet"
 LOCK = "lists"
+NEVER = 2**62
+"""The expiry of what does not expire."""
 _FORMAT = "linkwell-lists-1"
 _ADVICE = "Restore the file, or forget the list and import it again: linkwell lists forget NAME"
 
@@ -48,6 +53,26 @@ class ListRecord(msgspec.Struct, frozen=True):
     """Rows loaded, by algorithm."""
     rejected_count: int
     parts: tuple[Part, ...]
+    terms: str = ""
+    """What its supplier asks, in words or as the name of an agreement."""
+    classification: str = ""
+    """What its supplier says the entries are."""
+    expires: datetime | None = None
+    """From when on the whole list matches no longer."""
+    updated_at: datetime | None = None
+    """When it was last updated; None where it only was imported."""
+    exchange: str = ""
+    """The exchange it is fetched from; empty for a file."""
+    checkpoint: str = ""
+    """Where the next fetch goes on, as the exchange's client writes it."""
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it matches no longer."""
+        return self.expires is not None and self.expires <= now
+
+    def entries(self) -> dict[str, int]:
+        """Entries by algorithm, as its parts hold them."""
+        return part_counts(self.parts)
 
 
 class ListIndex(msgspec.Struct, frozen=True):
@@ -57,6 +82,10 @@ class ListIndex(msgspec.Struct, frozen=True):
     """Counts the changes; part of the names of parts, so that no name is used twice."""
     lists: tuple[ListRecord, ...] = ()
     format: str = _FORMAT
+
+    def active(self, now: datetime) -> "tuple[ListRecord, ...]":
+        """The lists that have not expired."""
+        return tuple(record for record in self.lists if not record.expired(now))
 
     def find(self, source: str) -> ListRecord | None:
         """The list of a source."""
@@ -71,6 +100,25 @@ class ListIndex(msgspec.Struct, frozen=True):
         kept = [record for record in self.lists if record.source != source]
         lists = tuple(sorted([*kept, *added], key=lambda record: record.source))
         return ListIndex(generation=self.generation + 1, lists=lists)
+
+
+def part_counts(parts: Sequence[Part]) -> dict[str, int]:
+    """Entries by algorithm; a URL, which is stored as two ids, counts once."""
+    counts = Counter[str]()
+    for part in parts:
+        if part.kind != CANONICAL:
+            counts[KIND_ALGORITHM[part.kind]] += part.rows - part.canaries
+    return {name: counts[name] for name in ALGORITHMS if counts[name]}
+
+
+class Rows(NamedTuple):
+    """Entries of one kind that wait to be written, run together."""
+
+    values: bytes
+    records: bytes = b""
+    """16 bytes each, or none at all: what an update names them by."""
+    expires: tuple[int, ...] = ()
+    """Seconds since 1970, `NEVER` where one does not expire; or none at all."""
 
 
 class PartValues(NamedTuple):
@@ -121,39 +169,100 @@ def sweep_lists(workspace: Workspace, index: ListIndex) -> None:
                 path.unlink(missing_ok=True)
 
 
-def write_part(workspace: Workspace, name: str, kind: str, values: bytes, canaries: list[bytes]) -> Part:
-    """Write a part: `values` run together, and the canaries after them."""
+def write_part(workspace: Workspace, name: str, kind: str, rows: Rows, canaries: list[bytes]) -> Part:
+    """Write a part: the rows, and the canaries after them."""
     width = KIND_BYTES[kind]
-    rows = len(values) // width + len(canaries)
-    flags = np.zeros(rows, np.bool_)
-    flags[rows - len(canaries) :] = True
-    column = fixed_column(b"".join([values, *canaries]), width)
-    table = pa.table({"value": column, "canary": pa.array(flags)})
+    count = len(rows.values) // width
+    flags = np.zeros(count + len(canaries), np.bool_)
+    flags[count:] = True
+    columns: dict[str, pa.Array[pa.Scalar[pa.DataType]]] = {
+        "value": fixed_column(b"".join([rows.values, *canaries]), width),
+        "canary": pa.array(flags),
+    }
+    if rows.records:
+        columns["record"] = fixed_column(rows.records + bytes(RECORD_BYTES * len(canaries)), RECORD_BYTES)
+    if rows.expires:
+        columns["expires"] = pa.array([*rows.expires, *[NEVER] * len(canaries)], pa.int64())
+    return _write(workspace, name, kind, pa.table(columns), len(canaries))
+
+
+def _write(workspace: Workspace, name: str, kind: str, table: pa.Table, canaries: int) -> Part:
     path = workspace.lists / name
     write_sealed(path, table, workspace.master_key())
-    return Part(file=name, kind=kind, rows=rows, canaries=len(canaries), sha256=file_sha256(path))
+    return Part(file=name, kind=kind, rows=table.num_rows, canaries=canaries, sha256=file_sha256(path))
 
 
 def read_part(workspace: Workspace, part: Part, master_key: bytes) -> PartValues:
-    """The values of a part, checked against the index.
+    """The values of a part that have not expired, checked against the index.
 
     Raises:
         MissingError: the file is not there.
         DamagedFileError: it is not the file the index names.
     """
+    values, flags = [], []
+    now = int(datetime.now(UTC).timestamp())
+    total = canaries = 0
+    for table in _read(workspace, part, master_key):
+        value, canary = fixed_bytes(table.column("value"), KIND_BYTES[part.kind], part.file)[0], _canaries(table)
+        total += len(canary)
+        canaries += int(canary.sum())
+        if "expires" in table.column_names:
+            alive = table.column("expires").to_numpy() > now
+            value, canary = value[alive], canary[alive]
+        values.append(value)
+        flags.append(canary)
+    if (total, canaries) != (part.rows, part.canaries):
+        raise DamagedFileError(
+            "this part of a hash list does not have the rows it should have", str(workspace.lists / part.file), _ADVICE
+        )
+    return PartValues(
+        np.concatenate(values) if values else np.empty((0, KIND_BYTES[part.kind]), np.uint8),
+        np.concatenate(flags) if flags else np.empty(0, np.bool_),
+    )
+
+
+def drop_rows(
+    workspace: Workspace, part: Part, name: str, records: pa.FixedSizeBinaryArray, values: pa.FixedSizeBinaryArray
+) -> Part | None:
+    """A part without the rows of some records, and of some values that have no record; itself where it has none of them.
+
+    Args:
+        workspace: whose list.
+        part: the part.
+        name: of the file that takes its place.
+        records: ids of records, `fixed_size_binary(16)`.
+        values: values of the part's kind, `fixed_size_binary` of its width.
+
+    Returns:
+        None where nothing is left.
+
+    Raises:
+        MissingError, DamagedFileError: as `read_part`.
+    """
+    kept = []
+    dropped = 0
+    for table in _read(workspace, part, workspace.master_key()):
+        names = records if "record" in table.column_names else values
+        named = pc.is_in(table.column("record" if "record" in table.column_names else "value"), value_set=names)
+        stays = pc.or_(pc.invert(named), table.column("canary"))
+        kept.append(table.filter(stays))
+        dropped += table.num_rows - kept[-1].num_rows
+    if not dropped:
+        return part
+    if part.rows - dropped == part.canaries:
+        return None
+    return _write(workspace, name, part.kind, pa.concat_tables(kept), part.canaries)
+
+
+def _canaries(table: pa.Table) -> npt.NDArray[np.bool_]:
+    return table.column("canary").to_numpy().astype(np.bool_)
+
+
+def _read(workspace: Workspace, part: Part, master_key: bytes) -> Iterator[pa.Table]:
+    """The rows of a part as they stand, once its file is known to be the one the index names."""
     path = workspace.lists / part.file
     if not path.is_file():
         raise MissingError("a part of a hash list is not there", str(path), _ADVICE)
     if file_sha256(path) != part.sha256:
         raise DamagedFileError("this part of a hash list was changed", str(path), _ADVICE)
-    values, flags = [], []
-    for table in read_sealed(path, master_key):
-        values.append(fixed_bytes(table.column("value"), KIND_BYTES[part.kind], part.file)[0])
-        flags.append(table.column("canary").to_numpy())
-    loaded = PartValues(
-        np.concatenate(values) if values else np.empty((0, KIND_BYTES[part.kind]), np.uint8),
-        np.concatenate(flags).astype(np.bool_) if flags else np.empty(0, np.bool_),
-    )
-    if len(loaded.values) != part.rows or int(loaded.canary.sum()) != part.canaries:
-        raise DamagedFileError("this part of a hash list does not have the rows it should have", str(path), _ADVICE)
-    return loaded
+    yield from read_sealed(path, master_key)

@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 
 import can_ada
 
+from linkwell.base.safe_xml import XmlRefusedError, read_xml
 from linkwell.rights.encoding import has_wide_mark
 from linkwell.rights.patterns import matches, normal_pattern, path_of
-from linkwell.rights.safe_xml import XmlRefusedError, read_xml
 from linkwell.rights.verdicts import MAX_EVIDENCE_CHARACTERS, Signal
 
 NAMESPACE = "https://rslstandard.org/rsl"

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from linkwell.rights.safe_xml import XmlRefusedError, read_xml
+from linkwell.base.safe_xml import XmlRefusedError, read_xml
 
 MAX_PACKET_BYTES = 4_000_000
 """Of one packet; a longer one is cut, and then malformed."""
