@@ -17,7 +17,7 @@ from linkwell.ledger import Digests, exact_digests, ledger_table
 from linkwell.lists import Match, Matcher, forget_list, import_list, load_matcher
 from linkwell.lists.exact import ExactIndex, distinct
 from linkwell.lists.matcher import LoadedList
-from linkwell.lists.nearby import NearIndex
+from linkwell.lists.nearby import NearScan
 from linkwell.lists.storage import PartValues, read_index, read_part
 
 _WHEN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -154,7 +154,7 @@ def test_exact_index_equals_a_set(data: st.DataObject) -> None:
     values, owners = distinct(values, owners)
     assert len(values) == len(set(entries))
     hits = np.zeros((3, len(queries)), np.bool_)
-    ExactIndex(values, owners).mark(np.frombuffer(b"".join(queries), np.uint8).reshape(-1, 16), hits)
+    ExactIndex.build(values, owners).mark(np.frombuffer(b"".join(queries), np.uint8).reshape(-1, 16), hits)
     expected = {(owner, row) for row, query in enumerate(queries) for owner in range(3) if (query, owner) in entries}
     assert {(int(owner), int(row)) for owner, row in np.argwhere(hits)} == expected
 
@@ -168,7 +168,7 @@ def test_near_index_equals_counting(entry_count: int, query_count: int, seed: in
     bank = [_flipped(centre, chance.randint(0, 60), chance.random().__hash__()) for _ in range(entry_count)]
     queries = [_flipped(centre, chance.randint(0, 60), chance.random().__hash__()) for _ in range(query_count)]
     hits = np.zeros((entry_count, query_count), np.bool_)
-    index = NearIndex(np.frombuffer(b"".join(bank), np.uint8).reshape(-1, 32), np.arange(entry_count, dtype=np.uint16))
+    index = NearScan(np.frombuffer(b"".join(bank), np.uint8).reshape(-1, 32), np.arange(entry_count, dtype=np.uint16))
     index.mark(np.frombuffer(b"".join(queries), np.uint8).reshape(-1, 32), hits)
     for entry, value in enumerate(bank):
         for row, query in enumerate(queries):
@@ -216,26 +216,26 @@ def _loaded(kind: str = "md5", canaries: int = 2) -> LoadedList:
 
 def test_a_list_without_canaries_is_not_used() -> None:
     """An index that cannot test itself is not trusted."""
-    assert not Matcher([_loaded()]).empty
+    assert not Matcher.of([_loaded()]).empty
     with pytest.raises(SafetyError, match="misses"):
-        Matcher([_loaded(canaries=0)])
+        Matcher.of([_loaded(canaries=0)])
 
 
 @pytest.mark.parametrize("kind", ["md5", "pdq"])
 def test_an_index_that_misses_is_not_used(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """An index that answers nothing, or for PDQ one bit too narrow or too wide, stops before it is used."""
-    index = {"md5": ExactIndex, "pdq": NearIndex}[kind]
+    index = {"md5": ExactIndex, "pdq": NearScan}[kind]
     with monkeypatch.context() as patch:
-        patch.setattr(index, "mark", lambda _self, _queries, _hits: None)
+        patch.setattr(index, "mark", lambda *_arguments, **_more: None)
         with pytest.raises(SafetyError, match=kind):
-            Matcher([_loaded(kind)])
+            Matcher.of([_loaded(kind)])
     if kind == "pdq":
         for distance in (30, 32):
             with monkeypatch.context() as patch:
                 patch.setattr("linkwell.lists.nearby.MATCHED_DISTANCE", distance)
                 with pytest.raises(SafetyError, match=kind):
-                    Matcher([_loaded(kind)])
-    assert not Matcher([_loaded(kind)]).empty
+                    Matcher.of([_loaded(kind)])
+    assert not Matcher.of([_loaded(kind)]).empty
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_the_header_says_what_decoding_says(form: str) -> None:
     """Without PDQ the original is kept with the size a decode finds, its exact digests, and no PDQ hash."""
     data = draw(7, form=form)
     whole = decode(data, max_pixels=10**7, min_side=None)
-    examined = examine(data, _HEADER_ONLY, Matcher(()))
+    examined = examine(data, _HEADER_ONLY, Matcher.of(()))
     assert (examined.width, examined.height) == (whole.width, whole.height)
     assert examined.image == data
     assert examined.digests.pdq is None
@@ -37,7 +37,7 @@ def test_a_bomb_is_refused_from_the_header() -> None:
 
 def test_pdq_lists_need_pdq() -> None:
     """A picture is never kept unhashed while a list holds PDQ hashes."""
-    matcher = Matcher(())
+    matcher = Matcher.of(())
     matcher.needs_pdq = True
     with pytest.raises(SafetyError, match="PDQ"):
         examine(draw(7), _HEADER_ONLY, matcher)

@@ -27,8 +27,8 @@ def test_an_index_that_misses_its_canaries_stops(listed: Workspace, monkeypatch:
     assert load_matcher(listed).match_digests(exact_digests(b"hotline"))
     mark = ExactIndex.mark
 
-    def lossy(index: ExactIndex, queries: Rows, hits: Hits) -> None:
-        mark(index, queries, hits)
+    def lossy(index: ExactIndex, queries: Rows, hits: Hits, reported: int = 0) -> None:
+        mark(index, queries, hits, reported)
         hits[:, -1] = False
 
     monkeypatch.setattr(ExactIndex, "mark", lossy)

@@ -24,21 +24,34 @@ _ENCRYPTED_FOOTER_MAGIC = b"PARE"
 """First and last bytes of a parquet file whose footer is encrypted (`Encryption.md`, 5.1)."""
 
 
+def wrap_key(data_key: bytes, master_key: bytes, about: str) -> bytes:
+    """A data key under the master key, base64; it unwraps only for the same `about`."""
+    nonce = os.urandom(_NONCE_BYTES)
+    return base64.b64encode(nonce + AESGCM(master_key).encrypt(nonce, data_key, about.encode()))
+
+
+def unwrap_key(wrapped: bytes, master_key: bytes, about: str) -> bytes:
+    """The data key of `wrap_key`.
+
+    Raises:
+        InvalidTag, ValueError: it was changed, or wrapped under another key or for something else.
+    """
+    sealed = base64.b64decode(wrapped)
+    return AESGCM(master_key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about.encode())
+
+
 class _MasterKeyWrap(encryption.KmsClient):
     """Wraps the data key of one file under the master key."""
 
     def __init__(self, master_key: bytes) -> None:
         super().__init__()
-        self._cipher = AESGCM(master_key)
+        self._master_key = master_key
 
     def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> bytes:  # type: ignore[override] # the stubs say str
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, key_bytes, master_key_identifier.encode())
-        return base64.b64encode(sealed)
+        return wrap_key(key_bytes, self._master_key, master_key_identifier)
 
     def unwrap_key(self, wrapped_key: bytes, master_key_identifier: str) -> bytes:  # type: ignore[override] # same
-        sealed = base64.b64decode(wrapped_key)
-        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], master_key_identifier.encode())
+        return unwrap_key(wrapped_key, self._master_key, master_key_identifier)
 
 
 def _factory(master_key: bytes) -> encryption.CryptoFactory:

@@ -1,10 +1,8 @@
 """All hash lists of a workspace, loaded to be matched against: read-only, and tested on itself before anything else."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,21 +11,17 @@ import pyarrow as pa
 from linkwell.base.errors import DamagedFileError, MissingError, SafetyError
 from linkwell.base.ids import LINK_ID_BYTES, canonical_id
 from linkwell.base.workspace import Workspace
-from linkwell.ledger import MATCHED_DISTANCE, MATCHED_QUALITY, Digests
+from linkwell.ledger import MATCHED_QUALITY, Digests
 from linkwell.lists.columns import Rows, fixed_bytes, one_row
-from linkwell.lists.exact import ExactIndex, Hits, Owners, distinct
+from linkwell.lists.compiled import Loading, OwnedPart, load_index
+from linkwell.lists.exact import Hits
 from linkwell.lists.findings import Match
+from linkwell.lists.indexes import PDQ, Index, build_index, finds_its_canaries
 from linkwell.lists.kinds import CANONICAL, KIND_ALGORITHM, KIND_BYTES, LINK
-from linkwell.lists.nearby import NearIndex
-from linkwell.lists.storage import ListIndex, PartValues, read_index, read_part
+from linkwell.lists.storage import ListIndex, PartValues, read_index
 
-_PDQ = "pdq"
 _EXACT_DIGESTS = ("md5", "sha1", "sha256")
 _MAX_RELOADS = 5
-
-
-class _Index(Protocol):
-    def mark(self, queries: Rows, hits: Hits) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -48,30 +42,48 @@ class Matcher:
         SafetyError: at construction, when a canary is missed: an index that would overlook entries is not used.
     """
 
-    def __init__(self, lists: Iterable[LoadedList]) -> None:
-        loaded = sorted(lists, key=lambda one: one.source)
-        self.lists = tuple(one.source for one in loaded)
+    def __init__(self, lists: Sequence[str], indexes: Mapping[str, Index]) -> None:
+        """Take up indexes.
+
+        Args:
+            lists: the sources, sorted; an entry's owner is the number of its source, and that of a canary is one beyond.
+            indexes: by kind; a kind without entries has none.
+        """
+        self.lists = tuple(lists)
         """The sources, sorted."""
         self._canary_owner = len(self.lists)  # canaries belong to no list, so that none can be reported
-        self._indexes: dict[str, _Index] = {}
-        entries = 0
-        for kind, width in KIND_BYTES.items():
-            values: list[Rows] = [np.empty((0, width), np.uint8)]
-            owners: list[Owners] = [np.empty(0, np.uint16)]
-            for number, one in enumerate(loaded):
-                for part in one.parts.get(kind, ()):
-                    values.append(part.values)
-                    owners.append(np.where(part.canary, self._canary_owner, number).astype(np.uint16))
-            all_values, all_owners = distinct(np.concatenate(values), np.concatenate(owners))
-            if len(all_values):
-                self._indexes[kind] = _new_index(kind, all_values, all_owners)
-                canaries = all_values[all_owners == self._canary_owner]
-                entries += len(all_values) - len(canaries)
-                self._test(kind, canaries)
-        self.empty = entries == 0
+        self._indexes = dict(indexes)
+        for kind, index in self._indexes.items():
+            if not finds_its_canaries(kind, index, self._canary_owner, self._canary_owner + 1):
+                raise SafetyError(
+                    f"the index of {kind} entries misses entries that it holds",
+                    "hash lists",
+                    "Nothing was checked. Import the lists again; if that does not help, report it: this must not happen.",
+                )
+        self.empty = not any((index.owners != self._canary_owner).any() for index in self._indexes.values())
         """Whether there is nothing to match against."""
-        self.needs_pdq = _PDQ in self._indexes
+        self.needs_pdq = PDQ in self._indexes
         """Whether a list holds PDQ hashes: then every picture must be decoded and hashed to be matched."""
+
+    @classmethod
+    def of(cls, lists: Iterable[LoadedList]) -> "Matcher":
+        """A matcher of lists in memory.
+
+        Raises:
+            SafetyError: as for the class.
+        """
+        loaded = sorted(lists, key=lambda one: one.source)
+        indexes = {}
+        for kind in KIND_BYTES:
+            values = [part.values for one in loaded for part in one.parts.get(kind, ())]
+            owners = [
+                np.where(part.canary, len(loaded), number).astype(np.uint16)
+                for number, one in enumerate(loaded)
+                for part in one.parts.get(kind, ())
+            ]
+            if sum(map(len, values)):
+                indexes[kind] = build_index(kind, np.concatenate(values), np.concatenate(owners))
+        return cls([one.source for one in loaded], indexes)
 
     def match_digests(self, digests: Digests) -> list[Match]:
         """The lists that have a digest of these; PDQ matches within 31 bits, and only from quality 50 up."""
@@ -79,7 +91,7 @@ class Matcher:
         for kind in _EXACT_DIGESTS:
             found |= self._match_one(kind, getattr(digests, kind))
         if digests.pdq is not None and (digests.pdq_quality or 0) >= MATCHED_QUALITY:
-            found |= self._match_one(_PDQ, digests.pdq)
+            found |= self._match_one(PDQ, digests.pdq)
         return sorted(found)
 
     def match_link(self, link_id: bytes, canonical_id: bytes | None) -> list[Match]:
@@ -92,10 +104,10 @@ class Matcher:
     def match_ledger(self, table: pa.Table) -> list[tuple[int, Match]]:
         """The rows of a ledger table that match, by row number; columns that the table does not have are not matched."""
         found: set[tuple[int, Match]] = set()
-        for kind in (*_EXACT_DIGESTS, _PDQ):
+        for kind in (*_EXACT_DIGESTS, PDQ):
             if kind in self._indexes and kind in table.column_names:
                 values, usable = fixed_bytes(table.column(kind), KIND_BYTES[kind], kind)
-                if kind == _PDQ:
+                if kind == PDQ:
                     usable = usable & (table.column("pdq_quality").to_numpy() >= MATCHED_QUALITY)  # null is NaN: no
                 rows = np.flatnonzero(usable)
                 found |= self._match_rows(kind, values[rows], rows)
@@ -131,21 +143,8 @@ class Matcher:
 
     def _hits(self, kind: str, values: Rows) -> Hits:
         hits = np.zeros((self._canary_owner + 1, len(values)), np.bool_)
-        self._indexes[kind].mark(values, hits)
+        self._indexes[kind].mark(values, hits, reported=self._canary_owner)
         return hits
-
-    def _test(self, kind: str, canaries: Rows) -> None:
-        found = bool(len(canaries)) and bool(self._hits(kind, canaries)[self._canary_owner].all())
-        if found and kind == _PDQ:
-            far = [_flip(canaries, MATCHED_DISTANCE), _flip(canaries, MATCHED_DISTANCE + 1)]
-            at_limit, beyond = (self._hits(kind, values)[self._canary_owner] for values in far)
-            found = bool(at_limit.all()) and not beyond.any()
-        if not found:
-            raise SafetyError(
-                f"the index of {kind} entries misses entries that it holds",
-                "hash lists",
-                "Nothing was checked. Import the lists again; if that does not help, report it: this must not happen.",
-            )
 
 
 def load_matcher(workspace: Workspace) -> Matcher:
@@ -160,33 +159,30 @@ def load_matcher(workspace: Workspace) -> Matcher:
     index = read_index(workspace)
     for _ in range(_MAX_RELOADS):
         try:
-            return Matcher(_load(workspace, index))
+            return _load(workspace, index)
         except (MissingError, DamagedFileError):
             # An import beside us may have replaced the parts of the index just read; else the file really is not right.
             newer = read_index(workspace)
             if newer.generation == index.generation:
                 raise
             index = newer
-    return Matcher(_load(workspace, index))
+    return _load(workspace, index)
 
 
-def _load(workspace: Workspace, index: ListIndex) -> Iterator[LoadedList]:
-    master_key = workspace.master_key() if index.lists else b""
-    for record in index.active(datetime.now(UTC)):
-        parts: dict[str, list[PartValues]] = defaultdict(list)
-        for part in record.parts:
-            parts[part.kind].append(read_part(workspace, part, master_key))
-        yield LoadedList(record.source, parts)
-
-
-def _new_index(kind: str, values: Rows, owners: Owners) -> _Index:
-    return NearIndex(values, owners) if kind == _PDQ else ExactIndex(values, owners)
-
-
-def _flip(values: Rows, bits: int) -> Rows:
-    """The values with that many bits turned over, spread over the whole width."""
-    width = values.shape[1] * 8
-    places = (np.arange(bits) * 7) % width  # 7 has no divisor in common with the width, so no place comes twice
-    mask = np.zeros(width, np.uint8)
-    mask[places] = 1
-    return values ^ np.packbits(mask)
+def _load(workspace: Workspace, index: ListIndex) -> Matcher:
+    records = index.active(datetime.now(UTC))
+    master_key = workspace.master_key() if records else b""
+    loading = Loading(workspace, master_key, index.generation, len(records))
+    indexes = {}
+    for kind in KIND_BYTES:
+        parts = [
+            OwnedPart(number, part)
+            for number, record in enumerate(records)
+            for part in record.parts
+            if part.kind == kind
+        ]
+        if parts:
+            loaded = load_index(loading, kind, parts)
+            if len(loaded.owners):
+                indexes[kind] = loaded
+    return Matcher([record.source for record in records], indexes)

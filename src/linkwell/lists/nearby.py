@@ -1,6 +1,6 @@
-"""Which of many PDQ hashes are near a listed one: every pair compared, in blocks, half a hash first.
+"""Which of few PDQ hashes are near a listed one: every pair compared, in blocks, half a hash first.
 
-Exact by construction. The cost is the product of both sides; the smaller side is looped over.
+Exact by construction. The cost is the product of both sides; the smaller side is looped over. Larger banks have `ring`.
 """
 
 import numpy as np
@@ -17,22 +17,30 @@ _Words = npt.NDArray[np.uint64]
 """(4, hashes): the four words of each hash."""
 
 
-class NearIndex:
+class NearScan:
     """PDQ hashes of all lists, found within a distance of `MATCHED_DISTANCE` bits."""
 
     def __init__(self, values: Rows, owners: Owners) -> None:
         self._words = _words(values)
-        self._owners = owners
+        self.owners = owners
 
-    def mark(self, queries: Rows, hits: Hits) -> None:
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """All that it is made of."""
+        return {"values": self.values(np.arange(len(self.owners))), "owners": self.owners}
+
+    def values(self, entries: npt.NDArray[np.int64]) -> Rows:
+        """Entries by their place among `owners`."""
+        return np.ascontiguousarray(self._words[:, entries].T).view(np.uint8)
+
+    def mark(self, queries: Rows, hits: Hits, reported: int = 0) -> None:  # noqa: ARG002 - the bank is small
         """Set `hits[owner, row]` for every entry near the query of that row."""
         words = _words(queries)
         if words.shape[1] < self._words.shape[1]:
             for row in range(words.shape[1]):
-                hits[self._owners[_near(self._words, words[:, row])], row] = True
+                hits[self.owners[_near(self._words, words[:, row])], row] = True
         else:
             for entry in range(self._words.shape[1]):
-                hits[self._owners[entry], _near(words, self._words[:, entry])] = True
+                hits[self.owners[entry], _near(words, self._words[:, entry])] = True
 
 
 def _near(many: _Words, one: _Words) -> npt.NDArray[np.int64]:

@@ -5,9 +5,11 @@ atomically. A part that is missing, changed or another one than the index names 
 name are left from a killed import and are swept by the next.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -27,6 +29,8 @@ INDEX_FILE = "index.parquet"
 LOCK = "lists"
 NEVER = 2**62
 """The expiry of what does not expire."""
+COMPILED_FOLDER = "compiled"
+"""Below the folder of the lists: indexes made of large lists. Derived, encrypted like them, and gone whenever a list changes."""
 _FORMAT = "linkwell-lists-1"
 _ADVICE = "Restore the file, or forget the list and import it again: linkwell lists forget NAME"
 
@@ -127,6 +131,8 @@ class PartValues(NamedTuple):
     values: npt.NDArray[np.uint8]
     """(rows, width of the kind)"""
     canary: npt.NDArray[np.bool_]
+    until: int = NEVER
+    """When the first of them expires, in seconds since 1970."""
 
 
 def read_index(workspace: Workspace) -> ListIndex:
@@ -160,13 +166,14 @@ def write_index(workspace: Workspace, index: ListIndex) -> None:
 
 
 def sweep_lists(workspace: Workspace, index: ListIndex) -> None:
-    """Remove parts the index does not name, and temporary files. Hold the lock `LOCK`."""
+    """Remove parts the index does not name, what was made of lists, and temporary files. Hold the lock `LOCK`."""
     named = {part.file for record in index.lists for part in record.parts} | {INDEX_FILE}
     with storage_errors(workspace.lists):
         sweep(workspace.lists)
         for path in workspace.lists.glob("*.parquet"):
             if path.name not in named:
                 path.unlink(missing_ok=True)
+        shutil.rmtree(workspace.lists / COMPILED_FOLDER, ignore_errors=True)
 
 
 def write_part(workspace: Workspace, name: str, kind: str, rows: Rows, canaries: list[bytes]) -> Part:
@@ -192,6 +199,21 @@ def _write(workspace: Workspace, name: str, kind: str, table: pa.Table, canaries
     return Part(file=name, kind=kind, rows=table.num_rows, canaries=canaries, sha256=file_sha256(path))
 
 
+def check_part(workspace: Workspace, part: Part) -> Path:
+    """The file of a part, known to be the one the index names.
+
+    Raises:
+        MissingError: the file is not there.
+        DamagedFileError: it is another.
+    """
+    path = workspace.lists / part.file
+    if not path.is_file():
+        raise MissingError("a part of a hash list is not there", str(path), _ADVICE)
+    if file_sha256(path) != part.sha256:
+        raise DamagedFileError("this part of a hash list was changed", str(path), _ADVICE)
+    return path
+
+
 def read_part(workspace: Workspace, part: Part, master_key: bytes) -> PartValues:
     """The values of a part that have not expired, checked against the index.
 
@@ -201,14 +223,17 @@ def read_part(workspace: Workspace, part: Part, master_key: bytes) -> PartValues
     """
     values, flags = [], []
     now = int(datetime.now(UTC).timestamp())
+    until = NEVER
     total = canaries = 0
     for table in _read(workspace, part, master_key):
         value, canary = fixed_bytes(table.column("value"), KIND_BYTES[part.kind], part.file)[0], _canaries(table)
         total += len(canary)
         canaries += int(canary.sum())
         if "expires" in table.column_names:
-            alive = table.column("expires").to_numpy() > now
+            expires = table.column("expires").to_numpy()
+            alive = expires > now
             value, canary = value[alive], canary[alive]
+            until = min(until, int(expires[alive].min(initial=NEVER)))
         values.append(value)
         flags.append(canary)
     if (total, canaries) != (part.rows, part.canaries):
@@ -218,6 +243,7 @@ def read_part(workspace: Workspace, part: Part, master_key: bytes) -> PartValues
     return PartValues(
         np.concatenate(values) if values else np.empty((0, KIND_BYTES[part.kind]), np.uint8),
         np.concatenate(flags) if flags else np.empty(0, np.bool_),
+        until,
     )
 
 
@@ -260,9 +286,4 @@ def _canaries(table: pa.Table) -> npt.NDArray[np.bool_]:
 
 def _read(workspace: Workspace, part: Part, master_key: bytes) -> Iterator[pa.Table]:
     """The rows of a part as they stand, once its file is known to be the one the index names."""
-    path = workspace.lists / part.file
-    if not path.is_file():
-        raise MissingError("a part of a hash list is not there", str(path), _ADVICE)
-    if file_sha256(path) != part.sha256:
-        raise DamagedFileError("this part of a hash list was changed", str(path), _ADVICE)
-    yield from read_sealed(path, master_key)
+    yield from read_sealed(check_part(workspace, part), master_key)

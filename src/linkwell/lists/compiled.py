@@ -1,0 +1,109 @@
+"""The indexes of large lists, kept ready on disk: encrypted under the master key, for exactly the parts they were made of.
+
+They are derived: the lists alone are the truth. One that does not open, or is of another state, is made again from the lists.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from linkwell.base.errors import DamagedFileError, MissingError, StorageError
+from linkwell.base.sealed_arrays import read_sealed_arrays, write_sealed_arrays
+from linkwell.base.shards import storage_errors
+from linkwell.base.workspace import Workspace
+from linkwell.lists.columns import Rows
+from linkwell.lists.exact import Owners
+from linkwell.lists.indexes import Index, build_index, restore_index
+from linkwell.lists.kinds import KIND_BYTES
+from linkwell.lists.storage import COMPILED_FOLDER, NEVER, Part, check_part, read_index, read_part
+
+COMPILED_ENTRIES = 200_000
+"""From so many entries of a kind its index is kept; smaller ones are made faster than they are read."""
+
+_VERSION = 1
+_UNTIL = "until"
+_LOG = logging.getLogger(__name__)
+
+
+class OwnedPart(NamedTuple):
+    """A part, and the number of its list among those that are loaded."""
+
+    owner: int
+    part: Part
+
+
+class Loading(NamedTuple):
+    """Which state of whose lists is loaded."""
+
+    workspace: Workspace
+    master_key: bytes
+    generation: int
+    """Of the lists."""
+    lists: int
+    """How many lists there are; canaries belong to the owner of this number, which is no list."""
+
+
+def load_index(loading: Loading, kind: str, parts: Sequence[OwnedPart]) -> Index:
+    """The index of all entries of a kind.
+
+    Args:
+        loading: of what.
+        kind: one of `KIND_BYTES`.
+        parts: of all lists, in the order of the lists.
+
+    Raises:
+        MissingError, DamagedFileError: a part is not as it should be; also where a ready index would do without it.
+    """
+    workspace, master_key, generation, lists = loading
+    if sum(one.part.rows for one in parts) < COMPILED_ENTRIES:
+        return build_index(kind, *_gather(loading, kind, parts)[:2])
+    about = f"linkwell index {_VERSION} {kind} {_fingerprint(parts, lists)}"
+    path = workspace.lists / COMPILED_FOLDER / f"{kind}.sealed"
+    try:
+        arrays = read_sealed_arrays(path, master_key, about)
+        until = int(arrays.pop(_UNTIL)[0])
+        index = restore_index(kind, arrays)
+        if time.time() < until:
+            for one in parts:
+                check_part(workspace, one.part)
+            return index
+    except (MissingError, DamagedFileError, KeyError, ValueError):
+        pass  # not there, or not this state, or changed: made again, from what is authenticated
+    values, owners, until = _gather(loading, kind, parts)
+    index = build_index(kind, values, owners)
+    del values, owners
+    try:
+        with storage_errors(path):
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_sealed_arrays(path, {**index.arrays(), _UNTIL: np.array([until], np.int64)}, master_key, about)
+        if read_index(workspace).generation != generation:
+            path.unlink(missing_ok=True)  # a list was changed or forgotten meanwhile: nothing of it stays
+    except StorageError as error:
+        _LOG.warning("the index of %s entries is not kept, and will be made again by each process: %s", kind, error)
+    return index
+
+
+def _gather(loading: Loading, kind: str, parts: Sequence[OwnedPart]) -> tuple[Rows, Owners, int]:
+    """The entries of all parts, their owners, and when the first of them expires; read part by part into its place."""
+    rows = sum(one.part.rows for one in parts)
+    values = np.empty((rows, KIND_BYTES[kind]), np.uint8)
+    owners = np.empty(rows, np.uint16)
+    until, end = NEVER, 0
+    for one in parts:
+        loaded = read_part(loading.workspace, one.part, loading.master_key)
+        place = slice(end, end + len(loaded.values))
+        values[place] = loaded.values
+        owners[place] = np.where(loaded.canary, loading.lists, one.owner)
+        until, end = min(until, loaded.until), place.stop
+    return values[:end], owners[:end], until
+
+
+def _fingerprint(parts: Sequence[OwnedPart], lists: int) -> str:
+    digest = hashlib.sha256(f"{lists}".encode())
+    for one in parts:
+        digest.update(f"\0{one.owner} {one.part.sha256}".encode())
+    return digest.hexdigest()
