@@ -1,4 +1,7 @@
-"""Commands about the feed: `feed keys`, `feed init`, `feed refresh`."""
+"""Commands about the feed: `feed keys`, `init`, `refresh`, and the ceremonies `make-key`, `rotate` and `sign`."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -11,6 +14,9 @@ def add_feed_commands(app: typer.Typer) -> None:
     group.command("keys")(make_keys)
     group.command("init")(init)
     group.command("refresh")(refresh)
+    group.command("make-key")(make_key)
+    group.command("rotate")(rotate)
+    group.command("sign")(sign)
     app.add_typer(group, name="feed")
 
 
@@ -63,3 +69,78 @@ def refresh(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> N
         as_json,
         f"The feed is good until {until:%Y-%m-%d %H:%M} UTC; refresh it before then.",
     )
+
+
+def make_key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the private half goes, such as targets-2.pem.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make one key on the machine of its holder, who keeps the private half and sends the public half.
+
+    Example: linkwell feed make-key targets-2.pem
+    """
+    from linkwell.feed import make_key as make
+
+    public = make(file)
+    emit(
+        {"private": str(file), "public": str(public)},
+        as_json,
+        f"Made {file}: keep it secret and backed up.",
+        f"Send {public} to the keeper of the feed, who gives: linkwell feed rotate ROLE N --public {public.name}",
+    )
+
+
+def rotate(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="root, targets, snapshot or timestamp.")],
+    numbers: Annotated[list[int], typer.Argument(metavar="N…", help="Which of the role's keys, from 1.")],
+    public: Annotated[
+        Path | None,
+        typer.Option("--public", metavar="FILE", help="Public half of a key whose holder made it elsewhere."),
+    ] = None,
+    *,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put new keys in the place of lost, stolen or retired ones; clients follow by themselves. The old ones count no more.
+
+    Two of the root keys must sign. Where they lie elsewhere, a file to sign is left: exit code 1.
+
+    Example: linkwell feed rotate targets 2
+    """
+    from linkwell.feed import rotate_keys
+    from linkwell.release import signed_documents
+
+    opened = open_workspace(workspace)
+    done = rotate_keys(opened, role, numbers, public=public, documents=signed_documents(opened))
+    found = {"root": done.version, "done": done.done, "missing": done.missing, "file": str(done.pending or "")}
+    if done.done:
+        emit(
+            found,
+            as_json,
+            f"Root {done.version} stands: clients take it at their next look. The old keys are of no use.",
+        )
+        return
+    emit(
+        found,
+        as_json,
+        f"Signatures of root keys still needed: {done.missing}, on {done.pending}",
+        "Their holders sign it with: linkwell feed sign root.to-sign.json --key root-2.pem",
+        "Put it back in its place and give this command again.",
+    )
+    raise typer.Exit(1)
+
+
+def sign(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file that feed rotate left.")],
+    key: Annotated[Path, typer.Option("--key", metavar="PEM", help="Private half of a root key.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a new root with a root key that lies elsewhere. Needs no workspace.
+
+    Example: linkwell feed sign root.to-sign.json --key root-2.pem
+    """
+    from linkwell.feed import sign_pending
+
+    signatures = sign_pending(file, key)
+    emit({"signatures": signatures}, as_json, f"Signed; the file has {signatures} signatures. Send it back.")

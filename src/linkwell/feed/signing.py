@@ -5,7 +5,7 @@ signature of a manifest can never pass for one of feed metadata. The signatures 
 the plain JSON it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from securesystemslib.dsse import Envelope
@@ -16,7 +16,7 @@ from tuf.api.metadata import Root, Targets
 from linkwell.base.errors import SignatureError
 from linkwell.base.workspace import Workspace
 from linkwell.feed import keys
-from linkwell.feed.repository import trusted_root
+from linkwell.feed.metadata import trusted_root
 
 SIGNATURES_FORMAT = "linkwell-signatures-1"
 
@@ -47,10 +47,34 @@ def sign_document(workspace: Workspace, document: bytes, document_type: str) -> 
     envelope = Envelope(document, document_type, {})
     for signer in keys.signers(workspace, Targets.type, trusted, threshold):
         envelope.sign(signer)
-    signatures = tuple(_Signature(keyid, s.signature) for keyid, s in sorted(envelope.signatures.items()))
-    return msgspec.json.format(
-        msgspec.json.encode(_Signatures(format=SIGNATURES_FORMAT, type=document_type, signatures=signatures)), indent=1
-    )
+    return _encode(document_type, [_Signature(keyid, each.signature) for keyid, each in envelope.signatures.items()])
+
+
+def add_signatures(
+    workspace: Workspace, document: bytes, document_type: str, signatures: bytes, *, following: Root, where: str
+) -> bytes:
+    """The signatures of a document that holds, with those added that another root asks for: before its keys are the ones that count.
+
+    Args:
+        workspace: whose keys sign.
+        document: the exact bytes.
+        document_type: the media type it was signed as.
+        signatures: the bytes of its signature file.
+        following: the root that is to follow the workspace's.
+        where: what an error names.
+
+    Raises:
+        SignatureError: it is not signed by the keys that count now.
+        MissingKeyError: fewer of the new root's targets keys are there than must sign.
+    """
+    verify_document(workspace, document, document_type, signatures, where)
+    role = following.roles[Targets.type]
+    envelope = Envelope(document, document_type, {})
+    for signer in keys.signers(workspace, Targets.type, dict.fromkeys(role.keyids), role.threshold):
+        envelope.sign(signer)
+    kept = {each.keyid: each for each in msgspec.json.decode(signatures, type=_Signatures).signatures}
+    kept |= {keyid: _Signature(keyid, each.signature) for keyid, each in envelope.signatures.items()}
+    return _encode(document_type, kept.values())
 
 
 def verify_document(workspace: Workspace, document: bytes, document_type: str, signatures: bytes, where: str) -> None:
@@ -92,6 +116,13 @@ def verify_with_keys(
             where,
             "The file or its signature was changed after signing: restore both.",
         ) from error
+
+
+def _encode(document_type: str, signatures: Iterable[_Signature]) -> bytes:
+    ordered = tuple(sorted(signatures, key=lambda each: each.keyid))
+    return msgspec.json.format(
+        msgspec.json.encode(_Signatures(format=SIGNATURES_FORMAT, type=document_type, signatures=ordered)), indent=1
+    )
 
 
 def _trusted(workspace: Workspace) -> tuple[Mapping[str, Key], int]:

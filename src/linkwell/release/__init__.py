@@ -17,6 +17,7 @@ from linkwell.release.store import (
     current_release,
     list_releases,
     open_release,
+    signed_documents,
 )
 from linkwell.release.verify import VerifyReport, verify_release
 
@@ -36,6 +37,7 @@ __all__ = [
     "open_release",
     "publish_release",
     "reissue",
+    "signed_documents",
     "verify_release",
     "withdraw_release",
     "withdrawn_target",

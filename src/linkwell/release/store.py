@@ -19,7 +19,7 @@ import msgspec
 from linkwell.base.errors import DamagedFileError, MissingError, SignatureError, StorageError
 from linkwell.base.shards import atomic_path, read_tables, sweep, write_bytes
 from linkwell.base.workspace import Workspace, check_name
-from linkwell.feed import sign_document, verify_document
+from linkwell.feed import SignedDocument, sign_document, verify_document
 from linkwell.release.manifest import (
     MANIFEST_TYPE,
     Manifest,
@@ -171,6 +171,15 @@ def open_all(workspace: Workspace) -> list[Release]:
     releases = [open_release(workspace, version) for version in versions(workspace)]
     position = {release.version: _first_created(release) for release in releases}
     return sorted(releases, key=lambda release: position[release.version])
+
+
+def signed_documents(workspace: Workspace) -> list[SignedDocument]:
+    """The manifests of all releases, which must be signed anew when a targets key is replaced."""
+    return [
+        SignedDocument(path, signature_path(path, release.revision), MANIFEST_TYPE)
+        for release in open_all(workspace)
+        for path in [release.folder / MANIFEST_NAME]
+    ]
 
 
 def current_release(workspace: Workspace) -> Release:
