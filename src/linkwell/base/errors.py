@@ -13,6 +13,7 @@ The tree, so that one screen shows what to catch:
     │   ├── MissingError          a file, dataset, release or case that is not there
     │   ├── MissingKeyError       a key that is needed and not there
     │   ├── StorageError          disk full, read-only, not permitted
+    │   ├── PartnerError          a partner's service that refuses, or does not answer as it should
     │   ├── BusyError             another linkwell is at work on the same thing
     │   └── WorkerLostError       a task that kills its worker every time
     └── SafetyError               a ground rule of safety stops the step
@@ -85,6 +86,17 @@ class MissingKeyError(UnavailableError):
 
 class StorageError(UnavailableError):
     """Disk full, read-only or not permitted."""
+
+
+class PartnerError(UnavailableError):
+    """A partner's service that refuses, or does not answer as it should. What it said is not quoted."""
+
+    def __init__(
+        self, problem: str, where: str | None = None, advice: str | None = None, *, status: int | None = None
+    ) -> None:
+        super().__init__(problem, where, advice)
+        self.status = status
+        """The HTTP status, where it was that."""
 
 
 class BusyError(UnavailableError):

@@ -1,6 +1,7 @@
-"""Commands about hash lists: `lists import`, `update`, `show`, `note`, `forget`."""
+"""Commands about hash lists: `lists import`, `update`, `fetch`, `show`, `note`, `forget`."""
 
 import dataclasses
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,7 @@ def add_lists_commands(app: typer.Typer) -> None:
     )
     group.command("import")(import_)
     group.command("update")(update)
+    group.command("fetch")(fetch)
     group.command("show")(show)
     group.command("note")(note)
     group.command("forget")(forget)
@@ -106,6 +108,44 @@ def update(  # noqa: PLR0917 - Typer passes by name
     report = import_list(opened, file, source=source, list_format=list_format, update=True)
     _log(opened, "list updated", report, who)
     _tell(report, "Updated", as_json, file)
+
+
+def fetch(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The exchange, under [lists.exchanges] in linkwell.toml.")
+    ],
+    *,
+    again: Annotated[
+        bool, typer.Option("--again", help="Fetch everything anew, in place of what is there once all is here.")
+    ] = False,
+    who: _LogOption = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch what changed in the list of an exchange (NCMEC, StopNCII, ThreatExchange); one that was cut off goes on.
+
+    Nothing is fetched but by this command, from the address that linkwell.toml names.
+
+    Example: linkwell lists fetch ncmec
+    """
+    from linkwell.cases import MACHINE, CaseBook
+    from linkwell.lists import fetch_list, find_exchange, lists_generation
+
+    opened = open_workspace(workspace)
+    settings = find_exchange(opened, name)
+    switch = "PRODUCTION" if settings.production else "TEST system"
+    sys.stderr.write(f"{name}: {settings.kind}, {switch}\n")
+    before = lists_generation(opened)
+    book = CaseBook.open(opened)
+    detail: dict[str, str | int] = {"source": settings.source or name, "production": int(settings.production)}
+    try:
+        report = fetch_list(opened, name, again=again)
+        detail |= {**report.list.loaded, "withdrawn": report.list.withdrawn}
+    finally:
+        generation = lists_generation(opened)
+        if generation != before:
+            book.log("list fetched", who or MACHINE, None, {**detail, "generation": generation})
+    _tell(report.list, f"Fetched {report.pages:,} pages ({switch}):", as_json, None)
 
 
 def _notes(terms: str | None, classification: str | None, expires: str | None, synthetic: bool | None) -> "ListNotes":

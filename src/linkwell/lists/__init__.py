@@ -1,5 +1,6 @@
 """Hash lists to matchers: formats, encrypted storage, exact joins, PDQ neighbours; and what a match comes to."""
 
+from linkwell.lists.fetching import FetchReport, fetch_list, find_exchange
 from linkwell.lists.findings import FINDING_CLASSES, Finding, Match, read_findings, write_findings
 from linkwell.lists.formats import LIST_FORMATS
 from linkwell.lists.importing import (
@@ -17,12 +18,15 @@ from linkwell.lists.matcher import Matcher, load_matcher
 __all__ = [
     "FINDING_CLASSES",
     "LIST_FORMATS",
+    "FetchReport",
     "Finding",
     "ImportReport",
     "ListInfo",
     "ListNotes",
     "Match",
     "Matcher",
+    "fetch_list",
+    "find_exchange",
     "forget_list",
     "import_list",
     "lists_generation",
