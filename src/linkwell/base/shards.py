@@ -7,16 +7,19 @@ the new file, or a temporary that the next run sweeps away: never half a file un
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from linkwell.base.errors import DamagedFileError, MissingError, StorageError
+
+_Codec = Literal["gzip", "brotli", "lz4", "zstd", "snappy", "none"]  # the names that pyarrow knows
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -53,8 +56,17 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def commit(temporary: Path, final: Path) -> None:
-    """Sync a finished temporary file and rename it into its place; the folder is synced too, so that the name survives."""
+    """Sync a finished temporary file and rename it into its place; the folder is synced too, so that the name survives.
+
+    A temporary folder takes the place of the folder that stands there, whose files go before.
+    """
     with storage_errors(final):
+        if temporary.is_dir():
+            os.sync()  # one call for its thousands of files
+            shutil.rmtree(final, ignore_errors=True)
+            temporary.replace(final)
+            sync_folder(final.parent)
+            return
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(final)
@@ -106,8 +118,16 @@ def sweep(folder: Path) -> int:
         return 0
     leftovers = [p for p in folder.iterdir() if p.name.startswith(".") and p.name.endswith(TEMPORARY_SUFFIX)]
     for path in leftovers:
-        path.unlink(missing_ok=True)
+        remove(path)
     return len(leftovers)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all in it; it may be gone already."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def file_sha256(path: Path) -> str:
@@ -124,33 +144,58 @@ class ParquetWriter:
     """
 
     def __init__(
-        self, path: Path, schema: pa.Schema, *, row_group_rows: int = 100_000, intermediate: bool = False
+        self,
+        path: Path,
+        schema: pa.Schema,
+        *,
+        row_group_rows: int = 100_000,
+        row_group_bytes: int = 1 << 40,
+        intermediate: bool = False,
+        images: str | None = None,
     ) -> None:
-        """Open the file; `intermediate` is for one that a later stage reads once: quick to write, larger."""
+        """Open the file.
+
+        Args:
+            path: where.
+            schema: of every table.
+            row_group_rows: a row group has at most so many rows.
+            row_group_bytes: it is written when its values take so much memory.
+            intermediate: for a file that a later stage reads once: quick to write, larger.
+            images: a column of image files, which are neither compressed again nor repeated in statistics or dictionaries.
+        """
         self._rows = row_group_rows
+        self._bytes = row_group_bytes
+        self._pending_bytes = 0
         self._schema = schema
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
+        codec: _Codec = "lz4" if intermediate else "zstd"
+        per_column: dict[str, _Codec] = dict.fromkeys(schema.names, codec)
+        if images is not None:
+            per_column[images] = "none"
+        plain = [name for name in schema.names if name != images]
         self._writer = pq.ParquetWriter(
             path,
             schema,
-            compression="lz4" if intermediate else "zstd",
+            compression=codec if images is None else per_column,
             use_content_defined_chunking=not intermediate,
-            write_page_index=not intermediate,
-            write_statistics=not intermediate,
+            write_page_index=not intermediate and images is None,
+            write_statistics=not intermediate if images is None else plain,
+            use_dictionary=True if images is None else plain,  # type: ignore[arg-type] # the stub knows no columns
         )
 
     def write(self, table: pa.Table) -> None:
         """Add rows; they reach the file when a row group is full."""
         self._pending.append(table.cast(self._schema))
         self._pending_rows += table.num_rows
-        if self._pending_rows >= self._rows:
+        self._pending_bytes += table.nbytes
+        if self._pending_rows >= self._rows or self._pending_bytes >= self._bytes:
             self._flush()
 
     def _flush(self) -> None:
         if self._pending_rows:
             self._writer.write_table(pa.concat_tables(self._pending), row_group_size=self._rows)
-        self._pending, self._pending_rows = [], 0
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
 
     def close(self) -> None:
         """Write what is pending and the footer."""

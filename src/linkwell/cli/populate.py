@@ -19,10 +19,42 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     release: Annotated[
         str | None, typer.Option("--release", metavar="V", help="The release to populate. [default: the current build]")
     ] = None,
-    size: Annotated[int, typer.Option("--size", help="Pixels of the shorter side.")] = 256,
+    size: Annotated[int, typer.Option("--size", help="Pixels of the side that --resize names.")] = 256,
     resize: Annotated[
-        str, typer.Option("--resize", help="keep_ratio, or no: the full size, encoded again.")
+        str,
+        typer.Option(
+            "--resize",
+            help="keep_ratio: shorter side; keep_ratio_largest: longer side; center_crop: middle square; "
+            "border: white to a square; no: the full size, encoded again.",
+        ),
     ] = "keep_ratio",
+    only_if_bigger: Annotated[
+        bool, typer.Option("--resize-only-if-bigger", help="Leave smaller pictures as large as they are.")
+    ] = False,
+    image_format: Annotated[str, typer.Option("--format", help="Encode as jpg, png or webp.")] = "jpg",
+    quality: Annotated[
+        int | None,
+        typer.Option("--quality", help="1-100; for png the compression, 0-9. [default: as the settings say]"),
+    ] = None,
+    min_image_size: Annotated[
+        int, typer.Option("--min-image-size", help="Refuse pictures whose shorter side has fewer pixels.")
+    ] = 0,
+    max_aspect_ratio: Annotated[
+        float,
+        typer.Option("--max-aspect-ratio", help="Refuse pictures longer than so many times their width; 0: none."),
+    ] = 0.0,
+    output: Annotated[
+        str,
+        typer.Option("--output", help="webdataset: tar shards; files: a folder a shard; parquet: images in the table."),
+    ] = "webdataset",
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            "--boxes",
+            metavar="FILE",
+            help="Blur these boxes: parquet with url or link_id, and boxes as shares of the sides.",
+        ),
+    ] = None,
     keep_original: Annotated[
         bool, typer.Option("--keep-original", help="Store the bytes as they came; nothing is resized.")
     ] = False,
@@ -59,7 +91,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch the images of a release, or of the current build, into a copy: tar shards as img2dataset writes them.
+    """Fetch the images of a release, or of the current build, into a copy, laid out as img2dataset does.
 
     Digests of every image go into the ledger; what a loaded hash list names is never written. The same command goes on where a
     stopped one was. Dead links are counted, not an error. Exit code 1: something was found that needs a decision;
@@ -96,6 +128,13 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
         options=PopulateOptions(
             size=size,
             resize=resize,
+            only_if_bigger=only_if_bigger,
+            format=image_format,
+            quality=quality,
+            min_side_pixels=min_image_size,
+            max_aspect_ratio=max_aspect_ratio,
+            output=output,
+            boxes=boxes,
             keep_original=keep_original,
             pdq=pdq,
             respect=tuple(use for use in respect.replace(" ", "").split(",") if use not in ("", "none")),

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from linkwell import __version__
 from linkwell.base.errors import MissingError
-from linkwell.base.shards import commit, storage_errors, temporary_path, write_bytes
+from linkwell.base.shards import commit, remove, storage_errors, temporary_path, write_bytes
 
 _FORMAT = "linkwell-task-1"
 
@@ -132,7 +132,7 @@ class TaskContext:
         return msgspec.json.decode(self.task.params, type=kind)
 
     def output(self, name: str, final: Path | None = None) -> Path:
-        """A temporary path to write one output to.
+        """A temporary path to write one output to: a file, or a folder that the task makes.
 
         Args:
             name: what later stages ask for; unique within the task, used as the file's suffix (`links.parquet`).
@@ -161,7 +161,7 @@ class TaskContext:
     def discard(self) -> None:
         """Remove every output that is still temporary."""
         for temporary, _final in self._outputs.values():
-            temporary.unlink(missing_ok=True)
+            remove(temporary)
 
 
 def resolve(fn: str) -> Callable[[TaskContext], None]:
@@ -202,7 +202,7 @@ def execute(task: Task, folder: Path) -> Mark:
         params=task.params,
         inputs=task.inputs,
         outputs={name: os.path.relpath(final, folder) for name, final in finals.items()},
-        output_bytes={name: final.stat().st_size for name, final in finals.items()},
+        output_bytes={name: _size(final) for name, final in finals.items()},
         counts=dict(context.counts),
         seconds=round(time.monotonic() - wall, 3),
         cpu_seconds=round(time.process_time() - cpu, 3),
@@ -213,12 +213,17 @@ def execute(task: Task, folder: Path) -> Mark:
     return mark
 
 
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 for a folder, whose own size says nothing about its files."""
+    return 0 if path.is_dir() else path.stat().st_size
+
+
 def read_mark(path: Path) -> Mark | None:
     """A task's mark, or None where there is none, it does not read, or an output it names is gone or of another size."""
     try:
         mark = msgspec.json.decode(path.read_bytes(), type=Mark)
         for name, relative in mark.outputs.items():
-            if (path.parent / relative).stat().st_size != mark.output_bytes[name]:
+            if _size(path.parent / relative) != mark.output_bytes[name]:
                 return None
     except (FileNotFoundError, msgspec.DecodeError, KeyError):
         return None

@@ -1,10 +1,10 @@
 """Links to images: fetched, checked, matched in memory, written in img2dataset's layout, and entered in the ledger."""
 
 from linkwell.populate.failures import MESSAGES
+from linkwell.populate.options import PopulateOptions
 from linkwell.populate.populate import (
     COPY_FILE,
     CopyInfo,
-    PopulateOptions,
     PopulateReport,
     populate,
     read_copy_info,

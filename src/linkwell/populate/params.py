@@ -19,6 +19,10 @@ class ShardParams(msgspec.Struct, frozen=True):
     first_key: int
     key_digits: int
     kept: Kept
+    output: str
+    """One of `OUTPUTS`."""
+    boxes: str | None
+    """The table of boxes to blur."""
     respect: tuple[str, ...]
     allow_net: tuple[str, ...]
     resolve: tuple[str, ...]

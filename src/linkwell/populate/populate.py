@@ -15,83 +15,28 @@ from pathlib import Path
 
 import msgspec
 
-from linkwell.base.errors import BusyError, FormatError, MissingError, UsageError
-from linkwell.base.schema import USES
-from linkwell.base.settings import PopulateSettings
-from linkwell.base.shards import open_parquet, storage_errors, write_bytes
+from linkwell.base.errors import BusyError, FormatError, UsageError
+from linkwell.base.shards import open_parquet, remove, storage_errors, write_bytes
 from linkwell.base.workspace import Workspace
 from linkwell.engine import Engine, Task, any_input, local_input, run_stage, task
 from linkwell.lists import load_matcher
-from linkwell.pictures import FORMATS, RESIZE_MODES, Kept
-from linkwell.populate.guard import AddressPolicy, parse_pins
 from linkwell.populate.layout import lay_out, write_layout
 from linkwell.populate.links import LinkRange, column, read_links
+from linkwell.populate.options import PopulateOptions, check_options
 from linkwell.populate.params import ShardParams
 from linkwell.populate.withheld import withheld_tag, write_withheld
 
 COPY_FILE = "linkwell.copy"
 """JSON, but not named so: img2dataset takes every `*.json` of a folder for a shard's stats and reads its name as a number."""
 COPY_FORMAT = "linkwell-copy-1"
-MAX_SIZE_PIXELS = 16_383
-"""The longest side that every format can hold."""
 _SHARD_DIGITS = 5
-_SHARD_FILE = re.compile(r"([0-9]{5,})(?:\.tar|\.parquet|_stats\.json)")
+_SHARD_FILE = re.compile(r"([0-9]{5,})(?:\.tar|\.parquet|_stats\.json)?")
 _KEPT_SETTINGS = (
     "user_agent",
     "total_deadline_seconds",
     "max_image_bytes",
     "max_redirects",
 )
-
-
-@dataclass(frozen=True)
-class PopulateOptions:
-    """What one copy is to hold; the rest is in the settings."""
-
-    size: int = 256
-    """Pixels of the side that `resize` names."""
-    resize: str = "keep_ratio"
-    """img2dataset's names: `keep_ratio` (shorter side), `keep_ratio_largest` (longer side), `center_crop`, `border`, or `no`:
-    the full size, encoded again."""
-    only_if_bigger: bool = False
-    """Leave pictures whose side is not above `size` as large as they are."""
-    format: str = "jpg"
-    """`jpg`, `png` or `webp`."""
-    quality: int | None = None
-    """1-100; for png the compression level, 0-9; None: as the settings say."""
-    min_side_pixels: int = 0
-    """Pictures with a shorter side below are refused."""
-    max_aspect_ratio: float = 0.0
-    """Pictures whose longer side is more than this many times the shorter are refused; 0: none."""
-    keep_original: bool = False
-    """Store the bytes as they came; then nothing is resized or encoded."""
-    pdq: bool = True
-    """Hash every picture by PDQ. Without it no audit can find a picture that was changed a little; refused where a hash list loaded
-    holds PDQ hashes."""
-    respect: tuple[str, ...] = ("train_ai", "tdm")
-    """Uses whose `disallow` is obeyed; empty: none."""
-    allow_net: tuple[str, ...] = ()
-    """Networks that may be connected to although they are private or reserved, in CIDR notation."""
-    resolve: tuple[str, ...] = ()
-    """`HOST:PORT:ADDRESS`: the address to use for a host and port."""
-    from_archive: tuple[str, ...] = ()
-    """WARC files that stand for the web."""
-
-    def kept(self, settings: PopulateSettings) -> Kept:
-        """How pictures are kept."""
-        quality = {"jpg": settings.jpeg_quality, "webp": settings.webp_quality, "png": settings.png_compression}
-        return Kept(
-            size=self.size,
-            resize=self.resize,
-            only_if_bigger=self.only_if_bigger,
-            keep_original=self.keep_original,
-            format=self.format,
-            quality=quality[self.format] if self.quality is None else self.quality,
-            max_pixels=settings.max_image_pixels,
-            min_side_pixels=self.min_side_pixels,
-            max_aspect_ratio=self.max_aspect_ratio,
-            pdq=self.pdq,
-        )
 
 
 @dataclass(frozen=True)
@@ -158,7 +103,7 @@ def populate(
         StorageError: the disk is full or not writable; what is finished is kept.
     """
     options = options or PopulateOptions()
-    _check(options)
+    check_options(options)
     started = time.monotonic()
     to = to.absolute()
     run = hashlib.sha256(os.fsencode(to)).hexdigest()[:12]
@@ -170,7 +115,7 @@ def populate(
     with workspace.lock("populate"), _folder_locked(to):
         with storage_errors(folder):
             folder.mkdir(mode=0o700, exist_ok=True)
-        _claim(workspace, to, release, revision)
+        _claim(workspace, to, release, revision, options.output)
         master_key = workspace.master_key()
         hidden = frozenset(withhold)
         write_withheld(folder, hidden, master_key)
@@ -234,36 +179,6 @@ def read_copy_info(folder: Path) -> CopyInfo | None:
         raise FormatError(f"the description of this copy does not read: {error}", str(path)) from error
 
 
-def _check(options: PopulateOptions) -> None:
-    _check_pictures(options)
-    for use in options.respect:
-        if use not in USES:
-            raise UsageError(f"{use!r} is no use", "--respect", f"Use some of {', '.join(USES)}, or none.")
-    AddressPolicy(options.allow_net)
-    parse_pins(options.resolve)
-    for path in options.from_archive:
-        if not Path(path).is_file():
-            raise MissingError("there is no such file", path)
-
-
-def _check_pictures(options: PopulateOptions) -> None:
-    if options.resize not in RESIZE_MODES:
-        raise UsageError(
-            f"{options.resize!r} is no way to resize", "--resize", f"Use one of {', '.join(RESIZE_MODES)}."
-        )
-    if options.format not in FORMATS:
-        raise UsageError(f"{options.format!r} is no format to encode", "--format", f"Use one of {', '.join(FORMATS)}.")
-    if not 1 <= options.size <= MAX_SIZE_PIXELS:
-        raise UsageError(f"the size must be 1 to {MAX_SIZE_PIXELS} pixels", "--size")
-    lowest, highest = (0, 9) if options.format == "png" else (1, 100)
-    if options.quality is not None and not lowest <= options.quality <= highest:
-        raise UsageError(f"the quality of {options.format} is {lowest} to {highest}", "--quality")
-    if options.min_side_pixels < 0:
-        raise UsageError("it must be 0 or more", "--min-image-size")
-    if options.max_aspect_ratio and not options.max_aspect_ratio >= 1:
-        raise UsageError("it must be 1 or more, or 0 for no limit", "--max-aspect-ratio")
-
-
 @contextmanager
 def _folder_locked(folder: Path) -> Iterator[None]:
     """Hold the copy's folder itself, so that no lock file is left in it."""
@@ -280,7 +195,7 @@ def _folder_locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _claim(workspace: Workspace, to: Path, release: str | None, revision: int | None) -> None:
+def _claim(workspace: Workspace, to: Path, release: str | None, revision: int | None, output: str) -> None:
     """Say in the folder what it is a copy of, before anything is in it, so that even half a copy can be purged."""
     dataset = workspace.settings.dataset
     info = read_copy_info(to)
@@ -288,7 +203,7 @@ def _claim(workspace: Workspace, to: Path, release: str | None, revision: int | 
         if any(not path.name.startswith(".") for path in to.iterdir()):
             raise UsageError("the folder is not empty", str(to), "Name an empty or new folder for the copy.")
         info = CopyInfo(
-            COPY_FORMAT, dataset, release, revision, "webdataset", datetime.now(UTC).isoformat(timespec="seconds")
+            COPY_FORMAT, dataset, release, revision, output, datetime.now(UTC).isoformat(timespec="seconds")
         )
         write_bytes(to / COPY_FILE, msgspec.json.format(msgspec.json.encode(info), indent=1) + b"\n")
     elif (info.dataset, info.release, info.revision) != (dataset, release, revision):
@@ -297,6 +212,10 @@ def _claim(workspace: Workspace, to: Path, release: str | None, revision: int | 
             f"the folder holds a copy of {is_of}",
             str(to),
             "Name another folder; to bring that copy up to date, use: linkwell purge apply",
+        )
+    elif info.kind != output:
+        raise UsageError(
+            f"the copy there is laid out as {info.kind}", str(to), f"Give --output {info.kind}, or another folder."
         )
 
 
@@ -328,6 +247,8 @@ def _tasks(
             first_key=index * 10**width,
             key_digits=width + _SHARD_DIGITS,
             kept=options.kept(settings),
+            output=options.output,
+            boxes=str(options.boxes.absolute()) if options.boxes is not None else None,
             respect=options.respect,
             allow_net=options.allow_net,
             resolve=options.resolve,
@@ -336,8 +257,8 @@ def _tasks(
             withheld_tag=withheld_tag(index, hidden.intersection(ids), master_key),
         )
         inputs = tuple(local_input(Path(each.path)) for each in ranges)
-        archives = tuple(any_input(path) for path in params.from_archive)
-        tasks.append(task("populate", index, "linkwell.populate.shard:populate_shard", params, inputs + archives))
+        others = tuple(any_input(path) for path in (*params.from_archive, *([params.boxes] if params.boxes else [])))
+        tasks.append(task("populate", index, "linkwell.populate.shard:populate_shard", params, inputs + others))
     return tasks
 
 
@@ -375,7 +296,7 @@ def _remove_beyond(to: Path, shards: int) -> None:
     for path in sorted(to.iterdir(), reverse=True):  # the stats first: without them a shard does not count as complete
         match = _SHARD_FILE.fullmatch(path.name)
         if match is not None and int(match.group(1)) >= shards:
-            path.unlink()
+            remove(path)
 
 
 def _sweep_run(folder: Path, run: str) -> None:

@@ -21,6 +21,7 @@ from linkwell.base.workspace import Workspace
 from linkwell.engine import TaskContext
 from linkwell.ledger import Digests, ledger_table, write_ledger_part
 from linkwell.lists import Finding, Match, Matcher, write_findings
+from linkwell.populate.boxes import read_boxes
 from linkwell.populate.examine import Examined, examine, examine_apart
 from linkwell.populate.failures import Failure
 from linkwell.populate.fetch import Headers, parse_target
@@ -67,14 +68,14 @@ def populate_shard(context: TaskContext) -> None:
     part = f"{params.run}-{context.task.index:05d}-{context.task.key[:8]}.parquet"
     ledger = context.output("ledger", workspace.ledger / part)
     findings = context.output("findings", workspace.findings / part)
-    tar = context.output("tar", to / f"{params.name}.tar")
+    images = context.output("images", to / (f"{params.name}.tar" if params.output == "webdataset" else params.name))
     parquet = context.output("parquet", to / f"{params.name}.parquet")
     stats = context.output("stats", to / f"{params.name}_stats.json")
     access = Access(params.allow_net, params.resolve, params.from_archive)
     layout = read_layout(context.folder)
     process = runtime(access, settings, 0 if params.kept.header_only else layout.picture_processes)
     start = time.time()
-    with storage_errors(to), ShardWriter(tar, parquet) as writer:
+    with storage_errors(to), ShardWriter(params.output, images, parquet, params.kept.format) as writer:
         run = _ShardRun(
             params=params,
             settings=settings,
@@ -118,6 +119,7 @@ class _ShardRun:
         self.process = process
         self.writer = writer
         self.kept = params.kept
+        self.boxes = read_boxes(Path(params.boxes)) if params.boxes is not None else None
         self.links = read_links(params.links, LINK_COLUMNS)
         self.ids: list[bytes] = column(self.links, "link_id")
         self.urls: list[str] = column(self.links, "url")
@@ -184,7 +186,7 @@ class _ShardRun:
             hop = await self.process.fetcher.fetch(self.urls[row], reception)
             body = hop.body or b""
             del hop
-            examined = await self._examine(body)
+            examined = await self._examine(row, body)
         except _Withheld:
             return Outcome(withheld=True)
         except Failure as failure:
@@ -200,10 +202,11 @@ class _ShardRun:
             verdicts=reception.verdicts,
         )
 
-    async def _examine(self, body: bytes) -> Examined:
+    async def _examine(self, row: int, body: bytes) -> Examined:
+        boxes = self.boxes.of(self.ids[row]) if self.boxes is not None else ()
         if self.process.pictures is None:
-            return examine(body, self.kept, self.matcher)
-        return await examine_apart(self.process.pictures, body, self.kept, self.matcher)
+            return examine(body, self.kept, self.matcher, boxes)
+        return await examine_apart(self.process.pictures, body, self.kept, self.matcher, boxes)
 
     def _settle(self, row: int, outcome: Outcome) -> None:
         """Take an outcome; write all that are next in order, and keep the others for their turn."""

@@ -1,10 +1,11 @@
 """One shard of a copy as img2dataset lays it out: `00000.tar`, `00000.parquet`, `00000_stats.json`, the same bytes every time.
 
-The tar is USTAR with a fixed time, owner and mode. Samples stand in the order of the links; the sibling parquet holds every row,
+For `files` a folder `00000` stands in place of the tar, for `parquet` a column of images in the table. The tar is USTAR with a fixed time, owner and mode. Samples stand in the order of the links; the sibling parquet holds every row,
 failures too, in that order; the stats file comes last and marks the shard as complete, which img2dataset's own
 incremental mode accepts.
 """
 
+import os
 import tarfile
 from collections import Counter
 from collections.abc import Mapping
@@ -62,8 +63,12 @@ COPY_SCHEMA: pa.Schema = pa.schema(
 )
 """A row of a copy's sibling parquet: img2dataset's columns in its order, then ours."""
 
+OUTPUTS: Final = ("webdataset", "files", "parquet")
+"""img2dataset's names for how images are laid out."""
 SUCCESS: Final = "success"
 _ROWS_AT_ONCE = 2_048
+_ROW_GROUP_BYTES = 16_000_000
+"""Images in one row group: what a reader of the table has in memory at once, and its writer too."""
 _BLOCK = tarfile.BLOCKSIZE
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -128,13 +133,54 @@ class TarWriter:
         self._file.close()
 
 
-class ShardWriter:
-    """Writes tar and parquet of one shard and counts what its stats need."""
+class FolderWriter:
+    """Writes loose files into a new folder: as img2dataset's `files`."""
 
-    def __init__(self, tar: Path, parquet: Path) -> None:
-        self._tar = TarWriter(tar)
-        self._parquet = ParquetWriter(parquet, COPY_SCHEMA)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.mkdir()
+
+    def add(self, name: str, data: bytes) -> None:
+        """Add one file."""
+        descriptor = os.open(self._path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a path cannot be opened for a new file with a mode
+            file.write(data)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+    def abandon(self) -> None:
+        """Nothing is open."""
+
+
+class ShardWriter:
+    """Writes images and table of one shard and counts what its stats need."""
+
+    def __init__(self, output: str, images: Path, parquet: Path, form: str) -> None:
+        """Open the files.
+
+        Args:
+            output: one of `OUTPUTS`.
+            images: the tar or the folder; not used for `parquet`, whose images stand in the table.
+            parquet: the table.
+            form: the format of the images, which names the table's column of them.
+        """
+        self._members: TarWriter | FolderWriter | None = None
+        self._column: str | None = None
+        schema = COPY_SCHEMA
+        if output == "webdataset":
+            self._members = TarWriter(images)
+        elif output == "files":
+            self._members = FolderWriter(images)
+        else:
+            self._column = form
+            schema = schema.append(
+                pa.field(form, pa.binary(), metadata={"meaning": "the image file; null for a failure"})
+            )
+        self._schema = schema
+        self._parquet = ParquetWriter(parquet, schema, row_group_bytes=_ROW_GROUP_BYTES, images=self._column)
         self._rows: list[Mapping[str, object]] = []
+        self._image_bytes = 0
         self.statuses: Counter[str] = Counter()
         self.status_dict: Counter[str] = Counter()
 
@@ -143,10 +189,14 @@ class ShardWriter:
         status = str(row["status"])
         self.statuses[status] += 1
         self.status_dict[str(row["error_message"]) if status != SUCCESS else SUCCESS] += 1
-        self._rows.append(row)
-        if len(self._rows) >= _ROWS_AT_ONCE:
+        if self._column is not None:
+            self._rows.append({**row, self._column: image})
+            self._image_bytes += len(image or b"")
+        else:
+            self._rows.append(row)
+        if len(self._rows) >= _ROWS_AT_ONCE or self._image_bytes >= _ROW_GROUP_BYTES:
             self._flush()
-        if image is None:
+        if image is None or self._members is None:
             return
         key = str(row["key"])
         link_id = row["link_id"]
@@ -157,24 +207,26 @@ class ShardWriter:
             "txt": str(row["caption"]).encode("utf-8", "replace"),
         }
         for each in sorted(members):
-            self._tar.add(f"{key}.{each}", members[each])
+            self._members.add(f"{key}.{each}", members[each])
 
     def _flush(self) -> None:
         if self._rows:
-            self._parquet.write(pa.Table.from_pylist(self._rows, COPY_SCHEMA))
-            self._rows = []
+            self._parquet.write(pa.Table.from_pylist(self._rows, self._schema))
+            self._rows, self._image_bytes = [], 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self._tar.abandon()
+            if self._members is not None:
+                self._members.abandon()
             self._parquet.__exit__(kind, None, None)
             return
         self._flush()
         self._parquet.close()
-        self._tar.close()
+        if self._members is not None:
+            self._members.close()
 
     def stats(self, start: float, end: float) -> bytes:
         """img2dataset's stats of the shard as JSON; times are epoch seconds."""
