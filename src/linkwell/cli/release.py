@@ -1,6 +1,7 @@
-"""Commands about releases: `release create`, `verify`, `publish`, `withdraw`, `list`."""
+"""Commands about releases: `release create`, `verify`, `publish`, `withdraw`, `list`; `get`, for who has only the feed."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +31,7 @@ def add_release_commands(app: typer.Typer) -> None:
     group.command("publish")(publish)
     group.command("withdraw")(withdraw)
     group.command("list")(list_all)
+    group.command("get")(get)
     app.add_typer(group, name="release")
 
 
@@ -138,6 +140,50 @@ def list_all(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> 
 
     rows = [_row(info) for info in list_releases(open_workspace(workspace))]
     emit_rows(rows, as_json, "releases", "No release yet. Make one with: linkwell release create v1 --as WHO")
+
+
+def get(
+    folder: Annotated[Path, typer.Argument(metavar="TO", help="Where the release goes.")],
+    feed: Annotated[str, typer.Option("--feed", help="The feed: a folder, file:// or http(s):// URL.", metavar="URL")],
+    version: Annotated[str | None, typer.Option("--version", help="Which; by default the newest.")] = None,
+    *,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Where the feed has several.")] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root", help="The root file you got from the feed's owner; needed the first time.", metavar="FILE"
+        ),
+    ] = None,
+    allow_net: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-net", help="A network (CIDR) that may be reached although it is not public.", metavar="CIDR"
+        ),
+    ] = None,
+    connections: Annotated[int, typer.Option("--connections", help="Parts in flight at once, 1 to 16.")] = 4,
+    as_json: JsonOption = False,
+) -> None:
+    """Get a release from a feed, every part checked; needs no workspace. Given again, it goes on, or takes a new revision.
+
+    Example: linkwell release get birds --feed https://birds.example/feed --root 1.root.json
+    """
+    from linkwell.release import get_release
+
+    report = get_release(
+        feed,
+        folder,
+        version=version,
+        dataset=dataset,
+        trusted_root=root,
+        allow_net=allow_net or (),
+        connections=connections,
+    )
+    emit(
+        asdict(report),
+        as_json,
+        f"Release {report.version} of {report.dataset}, revision {report.revision}: {report.rows:,} links in {folder}",
+        f"Fetched {report.fetched:,} of {report.parts:,} parts, {report.fetched_bytes / 1e6:,.1f} MB; removed {report.removed:,}.",
+    )
 
 
 def _row(info: "ReleaseInfo") -> dict[str, object]:

@@ -27,6 +27,7 @@ MIN_BYTES_PER_SECOND = 1_000
 
 _CHUNK_BYTES = 1 << 16
 _NOT_FOUND = 404
+_KEPT_CONNECTIONS = 16
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """Addresses that a gateway turns into the IPv4 address in their last four bytes (RFC 6052)."""
@@ -75,7 +76,7 @@ class HttpFetcher(FetcherInterface):
     def __init__(self, user_agent: str, allow_net: Sequence[str] = ()) -> None:
         self._allowed = parse_networks(allow_net)
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
-        self._pools = urllib3.PoolManager(num_pools=4)
+        self._pools = urllib3.PoolManager(num_pools=4, maxsize=_KEPT_CONNECTIONS)
         self._pools.pool_classes_by_scheme = {
             "http": _pool_class(urllib3.HTTPConnectionPool, HTTPConnection, self._allowed),
             "https": _pool_class(urllib3.HTTPSConnectionPool, HTTPSConnection, self._allowed),

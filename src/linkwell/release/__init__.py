@@ -1,6 +1,7 @@
 """Releases: immutable versions of a dataset, cut into cells, signed, and reissued without what was taken down."""
 
 from linkwell.release.create import create_release
+from linkwell.release.get import GetReport, get_release
 from linkwell.release.manifest import Manifest, Part
 from linkwell.release.publish import (
     manifest_target,
@@ -23,6 +24,7 @@ from linkwell.release.verify import VerifyReport, verify_release
 
 __all__ = [
     "REMOVED_CLASSES",
+    "GetReport",
     "Manifest",
     "Part",
     "Reconciliation",
@@ -32,6 +34,7 @@ __all__ = [
     "cells_of",
     "create_release",
     "current_release",
+    "get_release",
     "list_releases",
     "manifest_target",
     "open_release",
