@@ -96,7 +96,7 @@ def measure(folder: Path, rows: int, workers: int) -> None:
         list(pool.map(make_shard, shards, range(len(shards)), [rows] * len(shards)))
     memory = PeakMemory()
     memory.start()
-    started, cpu_started = time.monotonic(), _cpu_seconds()
+    started, cpu_started = time.monotonic(), cpu_seconds()
     result = deduplicate(
         shards,
         folder / "stages",
@@ -109,7 +109,7 @@ def measure(folder: Path, rows: int, workers: int) -> None:
     memory.stop()
     # The stages' marks: the processes of a pool that has ended are children of the fork server, not ours.
     marks = [mark for stage in ("scatter", "reduce", "apply") for mark in _marks(folder / "stages" / stage)]
-    cpu = _cpu_seconds() - cpu_started + sum(marks)
+    cpu = cpu_seconds() - cpu_started + sum(marks)
     counts = result.counts()
     millions = rows / 1e6
     print(
@@ -127,7 +127,8 @@ def _marks(stage: Path) -> list[float]:
     return [float(mark["cpu_seconds"]) for mark in found]
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
+    """CPU seconds of this process so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 

@@ -19,6 +19,9 @@ SETTINGS = """dataset = "birds"
 [release]
 cell_min_rows = 10
 cells_per_shard = 3
+[recall]
+cells_per_batch = 1
+padding_cells_per_hit = 0
 """
 
 

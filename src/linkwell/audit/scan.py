@@ -19,6 +19,7 @@ from linkwell.base.errors import DamagedFileError
 from linkwell.base.schema import LEDGER_SCHEMA
 from linkwell.base.sealed import read_sealed
 from linkwell.base.shards import read_tables
+from linkwell.base.words import Words, distinct, look_up, stack, starts, words_of
 from linkwell.base.workspace import Workspace
 from linkwell.engine import TaskContext
 from linkwell.ledger import MATCHED_QUALITY
@@ -43,8 +44,6 @@ _LEDGER = pa.schema([LEDGER_SCHEMA.field(name) for name in ("link_id", "md5", "s
 _HAS_PDQ, _HAS_QUALITY = np.uint8(1), np.uint8(2)
 _KEYS_SCHEMA = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("flags", pa.uint8())])
 _EXACT, _PERCEPTUAL = "exact", "perceptual"
-
-Words = npt.NDArray[np.uint64]
 
 
 class ScanLinksParams(msgspec.Struct, frozen=True):
@@ -100,9 +99,9 @@ def scan_links(context: TaskContext) -> None:
     hits, words = [], []
     for table in read_tables([Path(params.shard)], ["link_id", "url"]):
         hits += _findings(table, matcher.match_links(table))
-        words.append(_words(table["link_id"]))
+        words.append(words_of(table["link_id"]))
         context.count("rows", table.num_rows)
-    keys = _stack(words)
+    keys = stack(words)
     _write_keys(context.output(KEYS), keys, np.zeros(len(keys), np.uint8), params.buckets)
     _write_hits(context, hits, params.workspace)
 
@@ -116,12 +115,12 @@ def scan_ledger(context: TaskContext) -> None:
     for part in params.parts:
         for table in _read_ledger_part(Path(part), master_key):
             hits += _findings(table, matcher.match_ledger(table))
-            words.append(_words(table["link_id"]))
+            words.append(words_of(table["link_id"]))
             has_pdq = table["pdq"].is_valid().to_numpy().astype(np.uint8)
             quality = table["pdq_quality"].to_numpy().astype(np.float64)  # null: NaN, which is no quality
             flags.append(has_pdq * _HAS_PDQ | (has_pdq & (quality >= MATCHED_QUALITY)).astype(np.uint8) * _HAS_QUALITY)
             context.count("rows", table.num_rows)
-    keys = _stack(words)
+    keys = stack(words)
     _write_keys(context.output(KEYS), keys, np.concatenate(flags) if flags else np.zeros(0, np.uint8), params.buckets)
     _write_hits(context, hits, params.workspace)
 
@@ -131,14 +130,14 @@ def join(context: TaskContext) -> None:
     params = context.params(JoinParams)
     workspace = Workspace.open(Path(params.workspace))
     links, _ = _read_keys(params.link_keys, params.bucket)
-    links = _distinct(links)
+    links = distinct(links)
     ledger, flags = _read_keys(params.ledger_keys, params.bucket)
     order = np.lexsort((ledger[:, 1], ledger[:, 0]))
     ledger, flags = ledger[order], flags[order]
-    starts = np.flatnonzero(_starts(ledger))
-    known = ledger[starts]
-    best = np.bitwise_or.reduceat(flags, starts) if len(starts) else flags
-    place, found = _look_up(links, known)
+    first = np.flatnonzero(starts(ledger))
+    known = ledger[first]
+    best = np.bitwise_or.reduceat(flags, first) if len(first) else flags
+    place, found = look_up(links, known)
     of_link = best[place[found]]
     context.count("checked", len(links))
     context.count(NO_LEDGER_ENTRY, int((~found).sum()))
@@ -185,9 +184,9 @@ def _finding_order(finding: Finding) -> tuple[bytes, str, str, str]:
 
 def _read_hits(path: Path, master_key: bytes, bucket: int, buckets: int, links: Words) -> Iterator[Finding]:
     for table in read_sealed(path, master_key):
-        words = _words(table["link_id"])
+        words = words_of(table["link_id"])
         mine = np.flatnonzero(words[:, 0] % np.uint64(buckets) == np.uint64(bucket))
-        _, found = _look_up(words[mine], links)
+        _, found = look_up(words[mine], links)
         for row in table.take(mine[found]).to_pylist():
             yield Finding(row["link_id"], row["finding_class"], row["source"], row["algorithm"])
 
@@ -207,49 +206,6 @@ def _read_ledger_part(path: Path, master_key: bytes) -> Iterator[pa.Table]:
                 str(path),
                 "Restore it, or move it away: only ledger parts belong in this folder.",
             ) from None
-
-
-def _words(column: "pa.ChunkedArray") -> Words:  # type: ignore[type-arg] # not subscriptable at run time
-    """16-byte ids as pairs of big-endian words, so that the order of numbers is the order of bytes: shape (rows, 2)."""
-    pieces = []
-    for chunk in column.chunks:
-        buffer = chunk.buffers()[1]
-        if len(chunk) and buffer is not None:
-            raw = np.frombuffer(memoryview(buffer), np.uint64, 2 * len(chunk), 16 * chunk.offset)
-            pieces.append(raw.byteswap().reshape(-1, 2))
-    return _stack(pieces)
-
-
-def _stack(pieces: list[Words]) -> Words:
-    return np.concatenate(pieces) if pieces else np.zeros((0, 2), np.uint64)
-
-
-def _starts(ordered: Words) -> npt.NDArray[np.bool_]:
-    """Where in ordered keys a new one begins."""
-    starts = np.ones(len(ordered), np.bool_)
-    starts[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    return starts
-
-
-def _distinct(words: Words) -> Words:
-    ordered = words[np.lexsort((words[:, 1], words[:, 0]))]
-    return ordered[_starts(ordered)]
-
-
-def _look_up(wanted: Words, ordered: Words) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """For each wanted key its place in distinct ordered keys, and whether it is there."""
-    if not len(ordered) or not len(wanted):
-        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
-    place = np.searchsorted(ordered[:, 0], wanted[:, 0]).astype(np.int64)
-    place[place == len(ordered)] = 0
-    # Keys whose first eight bytes are equal lie side by side: step on while only those are. Hardly any are.
-    pending = np.flatnonzero((ordered[place, 0] == wanted[:, 0]) & (ordered[place, 1] < wanted[:, 1]))
-    while len(pending):
-        pending = pending[place[pending] + 1 < len(ordered)]
-        place[pending] += 1
-        at = place[pending]
-        pending = pending[(ordered[at, 0] == wanted[pending, 0]) & (ordered[at, 1] < wanted[pending, 1])]
-    return place, (ordered[place] == wanted).all(axis=1)
 
 
 def _write_keys(path: Path, keys: Words, flags: npt.NDArray[np.uint8], buckets: int) -> None:
@@ -275,4 +231,4 @@ def _read_keys(paths: Iterable[str], bucket: int) -> tuple[Words, npt.NDArray[np
                 flags.append(batch["flags"].to_numpy().copy())
         except (pa.ArrowInvalid, OSError) as error:
             raise DamagedFileError("a file of the audit is damaged", path, "Remove it and run again.") from error
-    return _stack(words), np.concatenate(flags) if flags else np.zeros(0, np.uint8)
+    return stack(words), np.concatenate(flags) if flags else np.zeros(0, np.uint8)

@@ -16,6 +16,8 @@ Seconds = Annotated[float, msgspec.Meta(gt=0)]
 """A time, more than nothing."""
 Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
 """1 to 100."""
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""From 0 to 1."""
 
 DEFAULT_USER_AGENT = "linkwell/0.1 (+https://linkwell.example/bot)"
 
@@ -109,6 +111,12 @@ class RecallSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     cells_per_batch: Positive = 8
     """A covered batch is padded to a multiple of this with cells drawn under the master key."""
+    padding_cells_per_hit: Count = 1
+    """A covered batch has at least so many padding cells for each cell that holds a hit."""
+    cadence_days: Count = 0
+    """A covered batch comes once in so many days, with padding alone where nothing is hit; 0: as soon as it is asked for."""
+    max_attacker_precision: Share = 0.05
+    """No batch goes out where the leak meter names more right entries than this share of its guesses."""
     timestamp_days: Positive = 7
     """How long the feed's timestamp is trusted; a client stops on an older one."""
 

@@ -1,11 +1,13 @@
 """Run tasks over shards, in local processes or wherever an engine runs them; and the exchange, where shards meet."""
 
+from linkwell.engine.buckets import BucketWriter, read_bucket, read_buckets
 from linkwell.engine.exchange import deduplicate
 from linkwell.engine.local import LocalEngine, SerialEngine
 from linkwell.engine.stage import Engine, StageResult, run_listed_task, run_stage
 from linkwell.engine.task import Input, Mark, Task, TaskContext, any_input, local_input, task
 
 __all__ = [
+    "BucketWriter",
     "Engine",
     "Input",
     "LocalEngine",
@@ -17,6 +19,8 @@ __all__ = [
     "any_input",
     "deduplicate",
     "local_input",
+    "read_bucket",
+    "read_buckets",
     "run_listed_task",
     "run_stage",
     "task",

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from linkwell.base.errors import DamagedFileError, FormatError
 from linkwell.base.shards import ParquetWriter, open_parquet, read_tables
+from linkwell.engine.buckets import BucketWriter, read_bucket
 from linkwell.engine.stage import Engine, StageResult, run_stage
 from linkwell.engine.task import TaskContext, local_input, resolve_rank, task
 
@@ -149,10 +150,13 @@ def scatter(context: TaskContext) -> None:
     ranker = resolve_rank(params.rank) if params.rank else None
     columns = [params.key, *params.rank_columns]
     start = 0
-    with pa.OSFile(str(context.output("keys.arrow")), "wb") as sink, pa.ipc.new_file(sink, _SCATTERED) as writer:
+    with BucketWriter(context.output("keys.arrow"), _SCATTERED, params.buckets) as writer:
         for table in _pieces(read_tables([Path(params.shard)], columns)):
+            key = table[params.key].combine_chunks()
             rank = ranker(table) if ranker else np.zeros(table.num_rows, np.int8)
-            _deal(table[params.key].combine_chunks(), rank, start, params.buckets, writer)
+            row = np.arange(start, start + table.num_rows)
+            bucket = (_key_words(key)[:, 0] % np.uint64(params.buckets)).astype(np.int64)
+            writer.deal([key, pa.array(rank, pa.int8()), pa.array(row)], bucket)
             start += table.num_rows
     context.count("rows", start)
 
@@ -168,28 +172,10 @@ def _pieces(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(held)
 
 
-def _deal(
-    key: "pa.Array[pa.Scalar[pa.DataType]]",
-    rank: npt.NDArray[np.int8],
-    start: int,
-    buckets: int,
-    writer: pa.ipc.RecordBatchFileWriter,
-) -> None:
-    bucket = (_key_words(key)[:, 0] % np.uint64(buckets)).astype(np.int64)
-    order = np.argsort(bucket, kind="stable")
-    bounds = np.searchsorted(bucket[order], np.arange(buckets + 1))
-    dealt = pa.record_batch(
-        [key.take(order), pa.array(rank[order], pa.int8()), pa.array(order + start, pa.int64())],
-        schema=_SCATTERED,
-    )
-    for first, last in pairwise(bounds.tolist()):
-        writer.write_batch(dealt.slice(first, last - first))
-
-
 def reduce(context: TaskContext) -> None:
     """Write the row numbers that lose in one bucket, one record batch for each shard that is rewritten."""
     params = context.params(ReduceParams)
-    pieces = [_read_bucket(Path(path), params.bucket, params.buckets) for path in params.scattered]
+    pieces = [read_bucket(Path(path), params.bucket, params.buckets) for path in params.scattered]
     shard = np.repeat(
         np.arange(len(pieces), dtype=np.int32), [sum(each.num_rows for each in batches) for batches in pieces]
     )
@@ -261,15 +247,6 @@ def _key_words(key: "pa.Array[pa.Scalar[pa.DataType]]") -> npt.NDArray[np.uint64
     assert buffer is not None  # noqa: S101 - a non-null fixed-width array has its values
     words: npt.NDArray[np.uint64] = np.frombuffer(memoryview(buffer), np.uint64, 2 * len(key), 16 * key.offset)
     return words.byteswap().reshape(-1, 2)
-
-
-def _read_bucket(path: Path, bucket: int, buckets: int) -> list[pa.RecordBatch]:
-    """The batches of one bucket, of every piece of the shard."""
-    try:
-        with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
-            return [reader.get_batch(number) for number in range(bucket, reader.num_record_batches, buckets)]
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DamagedFileError("a file of the exchange is damaged", str(path), "Remove it and run again.") from error
 
 
 def _read_batch(path: Path, number: int) -> pa.RecordBatch:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from linkwell.ledger.digests import Digests, exact_digests
     from linkwell.ledger.parts import require_parts
     from linkwell.ledger.pdq import MATCHED_DISTANCE, MATCHED_QUALITY, PDQ_BYTES, pdq_hash
-    from linkwell.ledger.table import ledger_table, read_ledger, write_ledger_part
+    from linkwell.ledger.table import ledger_parts, ledger_table, read_ledger, read_ledger_part, write_ledger_part
 
 # Picture processes only hash, and do without Arrow's 50 MB.
 __getattr__ = face_of(
@@ -17,7 +17,7 @@ __getattr__ = face_of(
         "digests": ("Digests", "exact_digests"),
         "parts": ("require_parts",),
         "pdq": ("MATCHED_DISTANCE", "MATCHED_QUALITY", "PDQ_BYTES", "pdq_hash"),
-        "table": ("ledger_table", "read_ledger", "write_ledger_part"),
+        "table": ("ledger_parts", "ledger_table", "read_ledger", "read_ledger_part", "write_ledger_part"),
     },
 )
 
@@ -27,9 +27,11 @@ __all__ = [
     "PDQ_BYTES",
     "Digests",
     "exact_digests",
+    "ledger_parts",
     "ledger_table",
     "pdq_hash",
     "read_ledger",
+    "read_ledger_part",
     "require_parts",
     "write_ledger_part",
 ]

@@ -51,18 +51,34 @@ def read_ledger(workspace: Workspace, columns: list[str] | None = None) -> Itera
         DamagedFileError: a part is gone, was changed, cut short, written under another key, or is no part of a ledger. Nothing is skipped.
         MissingKeyError: the workspace's master key is not there.
     """
+    for path in ledger_parts(workspace):
+        yield from read_ledger_part(path, workspace.master_key(), columns)
+
+
+def ledger_parts(workspace: Workspace) -> list[Path]:
+    """The files of the ledger, in order, for tasks that read one each.
+
+    Raises:
+        DamagedFileError: a part is gone.
+    """
+    require_parts(workspace)
+    return sorted(workspace.ledger.glob(PART_GLOB))
+
+
+def read_ledger_part(path: Path, master_key: bytes, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of one part, in tables of bounded size.
+
+    Raises:
+        DamagedFileError: it was changed, cut short, written under another key, or is no part of a ledger.
+    """
     names = list(columns) if columns is not None else LEDGER_SCHEMA.names
     schema = pa.schema([LEDGER_SCHEMA.field(name) for name in names])
-    require_parts(workspace)
-    paths = sorted(workspace.ledger.glob(PART_GLOB))
-    master_key = workspace.master_key() if paths else b""
-    for path in paths:
-        for table in read_sealed(path, master_key, names):
-            try:
-                yield table.select(names).cast(schema)
-            except (KeyError, pa.ArrowException):
-                raise DamagedFileError(
-                    "this file does not have the columns of a ledger",
-                    str(path),
-                    "Restore it, or move it away: only ledger parts belong in this folder.",
-                ) from None
+    for table in read_sealed(path, master_key, names):
+        try:
+            yield table.select(names).cast(schema)
+        except (KeyError, pa.ArrowException):
+            raise DamagedFileError(
+                "this file does not have the columns of a ledger",
+                str(path),
+                "Restore it, or move it away: only ledger parts belong in this folder.",
+            ) from None

@@ -9,9 +9,8 @@ stands in a covered batch.
 """
 
 import hashlib
-import hmac
 import io
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,8 +31,6 @@ OPEN_REASONS = ("dead", "licence", "opt-out", "privacy")
 CELLS_SCHEMA = pa.schema([pa.field("cell", pa.uint32(), nullable=False)])
 LINKS_SCHEMA = pa.schema([pa.field("link_id", pa.binary(LINK_ID_BYTES), nullable=False)])
 OPEN_LINKS_SCHEMA = LINKS_SCHEMA.append(pa.field("reason", pa.string(), nullable=False))
-
-_DRAW = b"linkwell:padding:2\0"
 
 
 class FileFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,74 +75,6 @@ def decode_batch(data: bytes, where: str) -> Batch:
     if batch.format != BATCH_FORMAT:
         raise FormatError(f"the format {batch.format!r} is not known here", where, "Install a newer Linkwell.")
     return batch
-
-
-def merged_groups(cell_rows: Mapping[int, int], min_rows: int) -> dict[int, tuple[int, ...]]:
-    """Cells grouped so that what goes together has at least `min_rows` rows.
-
-    A cell that open recalls have thinned out goes together with its neighbours in number, which are its look-alikes. The
-    groups are a function of public row counts alone: whichever cell of a group is hit, the same cells go.
-
-    Args:
-        cell_rows: rows of every cell that is still in a release.
-        min_rows: the fewest rows of a group; where all cells together have fewer, all are one group.
-
-    Returns:
-        for every cell, the cells of its group.
-    """
-    groups: list[list[int]] = []
-    rows = min_rows
-    for cell in sorted(cell_rows):
-        if rows >= min_rows:
-            groups.append([])
-            rows = 0
-        groups[-1].append(cell)
-        rows += cell_rows[cell]
-    if rows < min_rows and len(groups) > 1:
-        last = groups.pop()
-        groups[-1].extend(last)
-    return {cell: tuple(group) for group in groups for cell in group}
-
-
-def cover(
-    hit_cells: Collection[int],
-    cell_rows: Mapping[int, int],
-    *,
-    min_rows: int,
-    cells_per_batch: int,
-    seed: bytes,
-) -> list[int]:
-    """The cells of a covered batch: the hit ones, with thin ones' neighbours, padded with groups drawn by `seed`.
-
-    Args:
-        hit_cells: cells that hold an entry to be taken down; all in `cell_rows`.
-        cell_rows: rows of every cell that is still in a release.
-        min_rows: see `merged_groups`.
-        cells_per_batch: the count is padded to a multiple of this, as far as there are cells.
-        seed: secret randomness, see `padding_seed`. The order it draws in does not depend on the hits.
-
-    Returns:
-        sorted cells; empty for no hits.
-    """
-    if not hit_cells:
-        return []
-    groups = merged_groups(cell_rows, min_rows)
-    chosen = {cell for hit in hit_cells for cell in groups[hit]}
-    missing = -len(chosen) % cells_per_batch
-    for cell in sorted(cell_rows, key=lambda cell: hmac.digest(seed, cell.to_bytes(4, "big"), "sha256")):
-        # A group of thin cells pads like any other: if only single cells did, a group in a batch would be a hit.
-        if cell not in chosen and len(groups[cell]) <= missing:
-            chosen.update(groups[cell])
-            missing -= len(groups[cell])
-    return sorted(chosen)
-
-
-def padding_seed(master_key: bytes, manifest_sha256: str, dataset: str, sequence: int) -> bytes:
-    """The secret randomness of a batch, the same whenever the batch is made again.
-
-    It must be secret: whoever can draw again knows which cells of a batch are padding, and so which ones are not.
-    """
-    return hmac.digest(master_key, _DRAW + f"{manifest_sha256}\0{dataset}\0{sequence}".encode(), "sha256")
 
 
 def parquet_bytes(table: pa.Table) -> bytes:

@@ -32,14 +32,12 @@ from linkwell.recall.batch import (
     batch_files,
     batch_path,
     check_file,
-    cover,
     decode_batch,
     id_array,
-    padding_seed,
     read_cells,
     read_reasons,
 )
-from linkwell.release import Release, cells_of, list_releases, open_release, reissue
+from linkwell.release import Partition, Release, cells_of, list_releases, open_release, reissue
 
 STATE_FILE = "state.json"
 
@@ -180,19 +178,18 @@ def _create_covered(
         return None, False
     newest = standing.releases[-1]
     cell_rows = _cell_rows(standing.releases, standing.cells)
-    manifest_sha256 = newest.manifest_sha256
     per_batch = workspace.settings.recall.cells_per_batch
-    sequence = standing.next_sequence
-    cells = cover(
-        hit,
-        cell_rows,
-        min_rows=newest.manifest.cell_min_rows,
-        cells_per_batch=per_batch,
-        seed=padding_seed(workspace.master_key(), manifest_sha256, workspace.settings.dataset, sequence),
-    )
+    partition = Partition(workspace)
+    leaving = partition.leaving(hit, cell_rows, workspace.settings, min_rows=newest.manifest.cell_min_rows)
+    if leaving.drawn:
+        # Kept before the batch is: a run that is killed in between names the same cells again.
+        partition.add_cover(leaving.drawn)
+    cells = sorted(leaving.cells & cell_rows.keys())
     ids = _links_of(standing.releases, cells)
     links = pa.table({"link_id": binary_array(ids, LINK_ID_BYTES)}, schema=LINKS_SCHEMA)
-    batch = _commit(workspace, standing, issued=issued, manifest_sha256=manifest_sha256, cells=cells, links=links)
+    batch = _commit(
+        workspace, standing, issued=issued, manifest_sha256=newest.manifest_sha256, cells=cells, links=links
+    )
     standing.cells.update(cells)
     return batch, len(cells) % per_batch != 0
 

@@ -3,6 +3,8 @@
 from linkwell.release.create import create_release
 from linkwell.release.get import GetReport, get_release
 from linkwell.release.manifest import Manifest, Part
+from linkwell.release.partition import Leaving, Partition
+from linkwell.release.profile import domain_hashes
 from linkwell.release.publish import (
     manifest_target,
     publish_release,
@@ -25,8 +27,10 @@ from linkwell.release.verify import VerifyReport, verify_release
 __all__ = [
     "REMOVED_CLASSES",
     "GetReport",
+    "Leaving",
     "Manifest",
     "Part",
+    "Partition",
     "Reconciliation",
     "Release",
     "ReleaseInfo",
@@ -34,6 +38,7 @@ __all__ = [
     "cells_of",
     "create_release",
     "current_release",
+    "domain_hashes",
     "get_release",
     "list_releases",
     "manifest_target",

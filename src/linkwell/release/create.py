@@ -11,20 +11,19 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from linkwell.audit import find_audit
 from linkwell.base.errors import SafetyError, UsageError
-from linkwell.base.shards import atomic_path, open_parquet, storage_errors
+from linkwell.base.shards import open_parquet, storage_errors
 from linkwell.base.workspace import Workspace
 from linkwell.build import current_build
 from linkwell.cases import CaseBook, resolve_reports
-from linkwell.engine import Engine, local_input, run_stage, task
-from linkwell.ledger import read_ledger
+from linkwell.engine import Engine
 from linkwell.lists import read_findings
-from linkwell.release.cells import cut, deal, gather, tie
-from linkwell.release.deal import NO_CELL, write_parts
+from linkwell.release.assign import Assignment, assign, save_array
+from linkwell.release.cells import deal
+from linkwell.release.deal import write_parts
 from linkwell.release.manifest import (
     MANIFEST_FORMAT,
     Manifest,
@@ -32,11 +31,9 @@ from linkwell.release.manifest import (
     Part,
     schema_columns,
 )
-from linkwell.release.members import member_words
-from linkwell.release.partition import PARTITION_SCHEMA, Partition
-from linkwell.release.profile import HOST_PROFILE, Int64s, KeyTables, ProfileParams, key_tables
+from linkwell.release.partition import Partition
+from linkwell.release.profile import HOST_PROFILE
 from linkwell.release.reconcile import reconcile
-from linkwell.release.selection import KEEP, Candidates, leave_out_cells, removed_counts, select
 from linkwell.release.store import (
     MANIFEST_NAME,
     ReleaseInfo,
@@ -48,6 +45,7 @@ from linkwell.release.store import (
     versions,
     write_manifest,
 )
+from linkwell.release.tables import row_tables
 
 LOCK = "release"
 OPEN_CLASSES: Mapping[str, str] = {
@@ -69,17 +67,6 @@ class Decisions:
     """In quarantine or taken down, covered."""
     open: Mapping[str, frozenset[bytes]]
     """Taken down openly, by public class."""
-
-
-@dataclass(frozen=True)
-class _Assignment:
-    cells: Int64s
-    """Cell of every row of the build, -1 where it is left out."""
-    on_record: Int64s
-    """The same, with the new cells that are left out whole."""
-    removed: dict[str, int]
-    new_cells: int
-    new_rows: Int64s
 
 
 def create_release(
@@ -116,17 +103,13 @@ def create_release(
         work = workspace.releases / ".work" / f"create-{version}"
         with storage_errors(work):
             work.mkdir(mode=0o700, parents=True, exist_ok=True)
-        counts = _row_counts(links)
-        keys = _profile(links, counts, work, engine)
-        rows = sum(counts)
-        with key_tables(keys, rows, partition.tables(), work) as tables:
-            assignment = _assign(tables, workspace, partition, decisions)
-            settings = workspace.settings.release
-            partition.add_generation(
-                version, assignment.new_cells, settings.cells_per_shard, _new_links(tables, assignment)
-            )
-        parts = _write(workspace, links, counts, assignment.cells, partition=partition, work=work, engine=engine)
-        manifest = _manifest(workspace, version, parts, rows=rows, assignment=assignment, audited=audited)
+        tables = row_tables(workspace, links, partition.files, work, engine)
+        opened = {name: set(ids) for name, ids in decisions.open.items()}
+        known = set().union(*opened.values()) if opened else set()
+        opened["recalled_links"] = opened.get("recalled_links", set()) | (partition.removed_links() - known)
+        assignment = assign(tables, workspace, partition, version, held=decisions.held, opened=opened, work=work)
+        parts = _write(workspace, links, assignment, partition=partition, work=work, engine=engine)
+        manifest = _manifest(workspace, version, parts, rows=tables.rows, removed=assignment.removed, audited=audited)
         manifest = msgspec.structs.replace(manifest, rights_policy_sha256=build.rights_policy_sha256)
         for part, path in parts:
             keep_part(path, folder, part.file_name)
@@ -203,83 +186,10 @@ def _audit_line(audited: Mapping[str, object]) -> str:
     return f"none: {reason}" if reason else f"of {audited['at']}"
 
 
-def _row_counts(links: Sequence[Path]) -> list[int]:
-    counts = []
-    for path in links:
-        with open_parquet(path) as file:
-            counts.append(file.metadata.num_rows)
-    return counts
-
-
-def _profile(links: Sequence[Path], counts: Sequence[int], work: Path, engine: Engine) -> list[Path]:
-    first_rows = np.cumsum([0, *counts])
-    tasks = [
-        task(
-            "profile hosts",
-            index,
-            "linkwell.release.profile:profile_shard",
-            ProfileParams(str(path), int(first_rows[index])),
-            (local_input(path),),
-        )
-        for index, path in enumerate(links)
-    ]
-    return run_stage(tasks, work / "profile", engine).outputs("keys.parquet")
-
-
-def _assign(tables: KeyTables, workspace: Workspace, partition: Partition, decisions: Decisions) -> _Assignment:
-    """Choose the rows and give each its cell: the one it has had, or a new one."""
-    min_rows = workspace.settings.release.cell_min_rows
-    inherited = np.full(tables.rows, -1, np.int64)
-    rows, cells = tables.inherited()
-    inherited[rows] = cells
-    tied_rows, leaders = tie(*tables.ties(_contents(workspace)))
-    open_links = {name: set(ids) for name, ids in decisions.open.items()}
-    known = set().union(*open_links.values()) if open_links else set()
-    open_links["recalled_links"] = open_links.get("recalled_links", set()) | (partition.removed_links() - known)
-    candidates = Candidates(
-        rows=tables.rows,
-        inherited_cells=inherited,
-        is_first=not partition.next_cell,
-        tied_rows=tied_rows,
-        leaders=leaders,
-        held_rows=tables.matching("link_id", member_words(decisions.held)),
-        open_rows={name: tables.matching("link_id", member_words(ids)) for name, ids in open_links.items() if ids},
-        removed_cells=partition.removed_cells,
-    )
-    verdict = select(candidates, min_rows)
-    is_new = (verdict == KEEP) & (inherited < 0)
-    order = tables.order()
-    new_rows, groups = gather(order[is_new[order]], tied_rows, leaders)
-    new_cells = cut(groups, min_rows)
-    result = np.where(verdict == KEEP, inherited, -1)
-    result[new_rows] = partition.next_cell + new_cells
-    on_record = result.copy()
-    result[new_rows[leave_out_cells(verdict, candidates, new_rows, new_cells)]] = -1
-    count = int(new_cells[-1]) + 1 if len(new_cells) else 0
-    return _Assignment(result, on_record, removed_counts(verdict), count, new_rows)
-
-
-def _contents(workspace: Workspace) -> Iterator[pa.Table]:
-    for table in read_ledger(workspace, ["link_id", "sha256"]):
-        yield table.rename_columns(["link_id", "content"])
-
-
-def _new_links(tables: KeyTables, assignment: _Assignment) -> Iterator[pa.Table]:
-    is_new = np.zeros(tables.rows, bool)
-    is_new[assignment.new_rows] = True
-    for table in tables.canonical_ids():
-        rows = table["row"].to_numpy()
-        here = is_new[rows]
-        kept = table.filter(pa.array(here)).drop_columns(["row"])
-        cell = pa.array(assignment.on_record[rows[here]].astype(np.uint32), pa.uint32())
-        yield kept.append_column("cell", pa.chunked_array([cell])).cast(PARTITION_SCHEMA)
-
-
 def _write(
     workspace: Workspace,
     links: list[Path],
-    counts: Sequence[int],
-    cells: Int64s,
+    assignment: Assignment,
     *,
     partition: Partition,
     work: Path,
@@ -287,37 +197,19 @@ def _write(
 ) -> list[tuple[Part, Path]]:
     """Write the parts; cells of one generation share parts, so that a part stays the same as long as its rows do."""
     dataset = workspace.settings.dataset
-    present = np.zeros(partition.next_cell, bool)
-    present[cells[cells >= 0]] = True
     part_of_cell = np.full(partition.next_cell, -1, np.int32)
     part_count = 0
     for generation in partition.generations:
         numbers = range(generation.first_cell, generation.first_cell + generation.cell_count)
         for dealt in deal(dataset, numbers, generation.cells_per_shard):
-            if present[dealt].any():
+            if assignment.present[dealt].any():
                 part_of_cell[dealt] = part_count
                 part_count += 1
-    parts_path = _save(work / "parts.npy", part_of_cell)
-    assigned = np.where(cells < 0, NO_CELL, cells).astype(np.uint32)
-    starts = np.cumsum([0, *counts])
-    cell_paths = [
-        _save(work / f"cells-{index:05d}.npy", assigned[starts[index] : starts[index + 1]])
-        for index in range(len(links))
-    ]
-    written = write_parts(links, cell_paths, parts_path, part_count, dataset=dataset, folder=work, engine=engine)
+    parts_path = save_array(work / "parts.npy", part_of_cell)
+    files = assignment.cell_files
+    written = write_parts(links, files, parts_path, part_count, dataset=dataset, folder=work, engine=engine)
     described = [msgspec.json.decode(path.read_bytes(), type=Part) for path in written.outputs("part.json")]
     return list(zip(described, written.outputs("links.parquet"), strict=True))
-
-
-def _save(path: Path, array: np.ndarray[tuple[int], np.dtype[np.generic]]) -> Path:
-    """Write an array, unless the same one is there: a task that has read it then need not run again."""
-    if path.exists():
-        there = np.load(path)
-        if there.dtype == array.dtype and np.array_equal(there, array):
-            return path
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array)
-    return path
 
 
 def _manifest(
@@ -326,7 +218,7 @@ def _manifest(
     parts: Sequence[tuple[Part, Path]],
     *,
     rows: int,
-    assignment: _Assignment,
+    removed: dict[str, int],
     audited: dict[str, str | int | dict[str, int]],
 ) -> Manifest:
     settings = workspace.settings.release
@@ -356,7 +248,7 @@ def _manifest(
         smallest_cell_rows=smallest,
         schema=schema_columns(),
         parts=described,
-        reconciliation=reconcile(rows, assignment.removed, output),
+        reconciliation=reconcile(rows, removed, output),
         audit=audited,
         settings=ManifestSettings(settings.cell_min_rows, settings.cells_per_shard, HOST_PROFILE),
         log_head="",

@@ -15,9 +15,7 @@ from linkwell.base.schema import LINK_SCHEMA
 from linkwell.base.shards import ParquetWriter, file_sha256, read_tables
 from linkwell.engine import Engine, StageResult, TaskContext, local_input, run_stage, task
 from linkwell.release.manifest import Part, part_path
-
-NO_CELL = np.iinfo(np.uint32).max
-"""In a file of assignments: this row is in no part."""
+from linkwell.release.order import NO_CELL
 
 DECODED_SCHEMA: pa.Schema = pa.schema(
     [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in LINK_SCHEMA]

@@ -5,7 +5,8 @@ generation is the cells that one release added. Cell numbers only grow.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -14,8 +15,10 @@ import pyarrow as pa
 from linkwell.base.errors import DamagedFileError, MissingError
 from linkwell.base.ids import LINK_ID_BYTES, binary_array
 from linkwell.base.sealed import read_sealed, write_sealed
+from linkwell.base.settings import Settings
 from linkwell.base.shards import storage_errors, sweep, write_bytes
 from linkwell.base.workspace import Workspace
+from linkwell.release.cover import BLOCK_CELLS, cover_seed, draw_cover
 
 _id: pa.DataType = pa.binary(LINK_ID_BYTES)
 PARTITION_SCHEMA: pa.Schema = pa.schema(
@@ -33,12 +36,33 @@ class Generation(msgspec.Struct, frozen=True):
     cell_count: int
     cells_per_shard: int
     files: tuple[str, ...]
+    blocks: tuple[int, ...] = ()
+    """First cells of the look-alike blocks (`cover.py`); of generations that are older than those, none."""
+
+
+class Cover(msgspec.Struct, frozen=True):
+    """Cells that leave together, whichever of them was hit. Which ones were is written nowhere."""
+
+    origin: str
+    """The release that left them out first, as `release v2`, or `recall`."""
+    cells: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """Which cells leave, given those that are hit."""
+
+    cells: frozenset[int]
+    """All of them, padding included."""
+    drawn: frozenset[int]
+    """Those of them that no earlier cover has: a cover of their own, to be kept."""
 
 
 class _Index(msgspec.Struct, frozen=True):
     generations: tuple[Generation, ...] = ()
     removed_cells: tuple[int, ...] = ()
     removed_files: tuple[str, ...] = ()
+    covers: tuple[Cover, ...] = ()
 
 
 class Partition:
@@ -71,6 +95,64 @@ class Partition:
         """Cells that were recalled."""
         return frozenset(self._index.removed_cells)
 
+    @property
+    def covers(self) -> tuple[Cover, ...]:
+        """Cells that leave together, in the order they were drawn."""
+        return self._index.covers
+
+    @property
+    def files(self) -> list[Path]:
+        """The sealed files of all links that ever had a cell: `PARTITION_SCHEMA`."""
+        return [self._folder / name for generation in self._index.generations for name in generation.files]
+
+    def blocks(self) -> tuple[int, ...]:
+        """First cells of the look-alike blocks of all cells, ascending."""
+        found: list[int] = []
+        for each in self._index.generations:
+            evenly = range(each.first_cell, each.first_cell + each.cell_count, BLOCK_CELLS)
+            found.extend(each.blocks or evenly)
+        return tuple(found)
+
+    def leaving(
+        self,
+        hit_cells: Collection[int],
+        cell_rows: Mapping[int, int],
+        settings: Settings,
+        *,
+        min_rows: int,
+        new_blocks: tuple[int, ...] = (),
+        like: Collection[int] | None = None,
+    ) -> Leaving:
+        """The cells that leave with the hit ones: those of the covers they are in, and a cover that is drawn for the others.
+
+        Args:
+            hit_cells: cells that hold a suspected entry; all in `cell_rows`.
+            cell_rows: rows of every cell that is not recalled.
+            settings: how covers are padded.
+            min_rows: k.
+            new_blocks: the blocks of cells that are not in the partition yet.
+            like: where given, a cover is drawn though nothing is hit, from the blocks of these cells or from all.
+        """
+        gone: set[int] = set()
+        for cover in self.covers:
+            if not set(cover.cells).isdisjoint(hit_cells):
+                gone.update(cover.cells)
+        bare = set(hit_cells) - gone
+        drawn: list[int] = []
+        if bare or (like is not None and not hit_cells):
+            drawn = draw_cover(
+                bare,
+                cell_rows,
+                (*self.blocks(), *new_blocks),
+                min_rows=min_rows,
+                batch_cells=settings.recall.cells_per_batch,
+                padding_per_hit=settings.recall.padding_cells_per_hit,
+                seed=cover_seed(self._key(), settings.dataset, len(self.covers)),
+                taken={cell for cover in self.covers for cell in cover.cells},
+                like=like or (),
+            )
+        return Leaving(frozenset(gone | set(drawn)), frozenset(drawn))
+
     def require(self, versions: Iterable[str]) -> None:
         """Stop if a release is there whose cells are not known any more.
 
@@ -82,12 +164,6 @@ class Partition:
         if lost:
             raise MissingError(f"the cells of release {', '.join(lost)} are not there", str(self._folder), _RESTORE)
 
-    def tables(self) -> Iterator[pa.Table]:
-        """Every link that ever had a cell: `PARTITION_SCHEMA`."""
-        for generation in self._index.generations:
-            for name in generation.files:
-                yield from read_sealed(self._folder / name, self._key())
-
     def removed_links(self) -> set[bytes]:
         """Links that were recalled one by one."""
         found: set[bytes] = set()
@@ -97,24 +173,47 @@ class Partition:
         return found
 
     def add_generation(
-        self, version: str, cell_count: int, cells_per_shard: int, tables: Iterable[pa.Table]
+        self,
+        version: str,
+        cell_count: int,
+        cells_per_shard: int,
+        tables: Iterable[pa.Table],
+        *,
+        blocks: tuple[int, ...] = (),
+        cover: Collection[int] = (),
     ) -> Generation:
-        """Add the cells of a new release; they count once this returns."""
+        """Add the cells of a new release, and the cover it drew for what it leaves out; they count once this returns."""
         self._prepare()
         files: list[str] = []
         for table in _regroup(tables):
             name = f"cells-{version}-{len(files):05d}.parquet"
             write_sealed(self._folder / name, table, self._key())
             files.append(name)
-        generation = Generation(version, self.next_cell, cell_count, cells_per_shard, tuple(files))
-        self._store(msgspec.structs.replace(self._index, generations=(*self._index.generations, generation)))
+        generation = Generation(version, self.next_cell, cell_count, cells_per_shard, tuple(files), blocks)
+        covers = (Cover(f"release {version}", tuple(sorted(map(int, cover)))),) if cover else ()
+        self._store(
+            msgspec.structs.replace(
+                self._index,
+                generations=(*self._index.generations, generation),
+                covers=(*self._index.covers, *covers),
+            )
+        )
         return generation
+
+    def add_cover(self, cells: Collection[int]) -> None:
+        """Remember that these cells leave together with a recall."""
+        self._prepare()
+        cover = Cover("recall", tuple(sorted(map(int, cells))))
+        if cover.cells and cover not in self._index.covers:
+            self._store(msgspec.structs.replace(self._index, covers=(*self._index.covers, cover)))
 
     def undo(self, version: str) -> None:
         """Forget the last generation if it is of a version that was never finished: nobody has seen its cells."""
         if self._index.generations and self._index.generations[-1].version == version:
             files = self._index.generations[-1].files
-            self._store(msgspec.structs.replace(self._index, generations=self._index.generations[:-1]))
+            covers = tuple(each for each in self._index.covers if each.origin != f"release {version}")
+            kept = self._index.generations[:-1]
+            self._store(msgspec.structs.replace(self._index, generations=kept, covers=covers))
             for name in files:
                 (self._folder / name).unlink(missing_ok=True)
 

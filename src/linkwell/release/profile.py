@@ -1,23 +1,22 @@
-"""Host profile, version 1: the public order in which rows become cells, so that look-alike rows are neighbours.
+"""Host profile, version 2: the public order in which rows become cells, so that look-alike rows are neighbours.
 
-Rows are ordered by their coarse safety bin (none first), then by the profile of their registered domain, then by domain, host and
-URL. The profile of a domain is taken over the rows of this release's input, from public columns alone:
+Rows are ordered by their coarse safety bin (none first), then by the profile of their registered domain, then by domain (in the
+order of a public hash), host and URL. The profile of a domain is taken over the rows of this release's input, from public columns alone:
   1. its mean safety bin, rounded (-1 where it has none);
   2. its most frequent language (the first in the alphabet among equals);
   3. the share of its rows whose verdict for `train_ai` is `disallow`, in quarters;
   4. its size: the power of two its row count reaches.
+All but host and URL are one number of 64 bits, which is what rows are dealt and sorted by.
 
-The work is DuckDB's, under a memory limit, over one small key file for each shard; spilled data is encrypted.
+Two stages: *profile* reads each shard once and sums up its domains; *hosts* brings the sums of a domain together.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import duckdb
+import mmh3
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -27,33 +26,50 @@ from publicsuffixlist import PublicSuffixList
 
 from linkwell.base.ids import LINK_ID_BYTES, binary_array, canonical_id
 from linkwell.base.shards import ParquetWriter, read_tables
-from linkwell.engine import TaskContext
-from linkwell.release.members import id_words, is_member
+from linkwell.base.words import words_of
+from linkwell.engine import BucketWriter, TaskContext, read_buckets
+from linkwell.release.blinded import ID_ROWS_SCHEMA, blinded_ids, bucket_of, id_columns
 
-HOST_PROFILE = "linkwell-host-profile-1"
+HOST_PROFILE = "linkwell-host-profile-2"
 """Names the order above, in every manifest."""
 
-MEMORY_LIMIT_MEGABYTES = 1_000
-"""What DuckDB may use for ordering and matching; above it, it spills to the work folder."""
+KEYS, IDS, DOMAINS, SAMPLE, HOSTS = "keys.parquet", "ids.arrow", "domains.arrow", "sample.arrow", "hosts.npy"
 
 KEY_SCHEMA: pa.Schema = pa.schema(
     [
-        ("row", pa.int64()),
         ("link_id", pa.binary(16)),
-        ("canonical_id", pa.binary(16)),  # type: ignore[arg-type] # same
-        ("domain", pa.string()),
-        ("host", pa.string()),
-        ("url", pa.string()),
+        ("canonical_id", pa.binary(16)),  # type: ignore[arg-type] # the stub of pa.binary says object
+        ("domain", pa.uint64()),
+        ("place", pa.string()),
         ("safety_bin", pa.int8()),
-        ("opted_out", pa.bool_()),
-        ("language", pa.string()),
     ]
 )
+"""What later stages need of a row: `domain` is a hash, `place` host and URL, `safety_bin` -1 where there is none."""
+SAMPLE_SCHEMA: pa.Schema = pa.schema([KEY_SCHEMA.field(name) for name in ("domain", "place", "safety_bin")])
+DOMAIN_SCHEMA: pa.Schema = pa.schema(
+    [
+        ("domain", pa.uint64()),
+        ("language", pa.uint16()),
+        ("rows", pa.int64()),
+        ("bins", pa.int64()),
+        ("binned", pa.int64()),
+        ("opted_out", pa.int64()),
+    ]
+)
+"""Sums over the rows of one domain and language: rows, their safety bins, how many have one, how many say `disallow`."""
+PROFILE_DTYPE = np.dtype([("domain", np.uint64), ("profile", np.uint32)])
+
+Int64s = npt.NDArray[np.int64]
+UInt64s = npt.NDArray[np.uint64]
 
 _UNUSUAL = frozenset("@:?#[]\\ ")
 """In an authority: user, port, IPv6, no path, or no URL."""
-_READ_ROWS = 1 << 18
 _READ = ["link_id", "url", "safety_bin", "train_ai", "language"]
+_LANGUAGE_BITS, _OPTED_OUT_BITS, _SIZE_BITS, _UNSAFE_BITS, _BIN_BITS = 16, 3, 6, 4, 4
+_PROFILE_BITS = _UNSAFE_BITS + _LANGUAGE_BITS + _OPTED_OUT_BITS + _SIZE_BITS
+_DOMAIN_BITS = 64 - _BIN_BITS - _PROFILE_BITS
+LOOK_BITS = _OPTED_OUT_BITS + _SIZE_BITS + _DOMAIN_BITS
+"""Of an order key, what is above these bits says how a row looks at first: its bin, its domain's bin and language."""
 
 
 class ProfileParams(msgspec.Struct, frozen=True):
@@ -62,33 +78,169 @@ class ProfileParams(msgspec.Struct, frozen=True):
     shard: str
     first_row: int
     """Number of the shard's first row among the rows of all shards."""
+    buckets: int
+    sample_every: int
+    """One row of so many is a sample, from which the ranges of the order are set."""
+    blind_for: str = ""
+    """The workspace under whose key link ids are dealt, to be joined; empty where there is nothing to join them with."""
+
+
+class HostsParams(msgspec.Struct, frozen=True):
+    """Parameters of `profile_hosts`."""
+
+    domains: tuple[str, ...]
+    bucket: int
+    buckets: int
 
 
 def profile_shard(context: TaskContext) -> None:
-    """Write what ordering and matching need to know of every row of a shard."""
+    """Write what ordering and matching need to know of every row of a shard, and the sums over its domains."""
     params = context.params(ProfileParams)
     row = params.first_row
-    with ParquetWriter(context.output("keys.parquet"), KEY_SCHEMA) as writer:
+    sums: list[pa.Table] = []
+    samples: list[pa.Table] = []
+    ids = BucketWriter(context.output(IDS), ID_ROWS_SCHEMA, params.buckets) if params.blind_for else None
+    with ParquetWriter(context.output(KEYS), KEY_SCHEMA, intermediate=True) as writer:
         for table in read_tables([Path(params.shard)], _READ):
-            urls = [str(url) for url in table["url"].to_pylist()]
-            links = [bytes(link) for link in table["link_id"].to_pylist() if link]
-            hosts = [_host(url) for url in urls]
-            canonical = [canonical_id(url) or link for url, link in zip(urls, links, strict=True)]
-            verdict = table["train_ai"].cast(pa.string())
-            columns = [
-                pa.array(np.arange(row, row + len(urls))),
-                table["link_id"],
-                binary_array(canonical, LINK_ID_BYTES),
-                pa.array([_domain(host) for host in hosts], pa.string()),
-                pa.array(hosts, pa.string()),
-                table["url"],
-                table["safety_bin"],
-                pc.equal(verdict, pa.scalar("disallow")),
-                table["language"],
-            ]
-            writer.write(pa.table(columns, schema=KEY_SCHEMA))
-            row += len(urls)
+            keys = _keys(table)
+            writer.write(keys)
+            sums.append(_sums(table, keys["domain"].combine_chunks()))
+            rows = np.arange(row, row + table.num_rows)
+            samples.append(keys.select(SAMPLE_SCHEMA.names).take(np.flatnonzero(rows % params.sample_every == 0)))
+            if ids is not None:
+                words = blinded_ids(words_of(keys["link_id"]), params.blind_for)
+                ids.deal([*id_columns(words), pa.array(rows)], bucket_of(words, params.buckets))
+            row += table.num_rows
+    if ids is not None:
+        ids.close()
+    merged = _merge_sums(sums)
+    domain = merged["domain"].to_numpy()
+    with BucketWriter(context.output(DOMAINS), DOMAIN_SCHEMA, params.buckets) as dealt:
+        dealt.deal(merged.columns, _domain_bucket(domain, params.buckets))
+    with pa.OSFile(str(context.output(SAMPLE)), "wb") as sink, pa.ipc.new_file(sink, SAMPLE_SCHEMA) as sampled:
+        for sample in samples:
+            sampled.write_table(sample)
     context.count("rows", row - params.first_row)
+
+
+def profile_hosts(context: TaskContext) -> None:
+    """Write the profiles of the domains of one bucket, by domain."""
+    params = context.params(HostsParams)
+    sums = _merge_sums([read_buckets(params.domains, params.bucket, params.buckets, DOMAIN_SCHEMA)])
+    columns = {name: sums[name].to_numpy() for name in DOMAIN_SCHEMA.names}
+    # By domain, the most frequent language first, among equals the first in the alphabet.
+    order = np.lexsort((columns["language"], -columns["rows"], columns["domain"]))
+    columns = {name: values[order] for name, values in columns.items()}
+    domain = columns["domain"]
+    first = np.flatnonzero(np.append(True, domain[1:] != domain[:-1])) if len(domain) else np.zeros(0, np.int64)
+    total = {
+        name: np.add.reduceat(columns[name], first) if len(first) else columns[name]
+        for name in ("rows", "bins", "binned", "opted_out")
+    }
+    profiles = np.zeros(len(first), PROFILE_DTYPE)
+    profiles["domain"] = domain[first]
+    mean = total["bins"] / np.maximum(total["binned"], 1)
+    unsafe = np.where(total["binned"] > 0, np.floor(mean + 0.5), -1).astype(np.int64) + 1
+    quarters = 4 * total["opted_out"] // np.maximum(total["rows"], 1)
+    size = np.frexp(total["rows"].astype(np.float64))[1]
+    packed = unsafe << _LANGUAGE_BITS | columns["language"][first].astype(np.int64)
+    packed = packed << _OPTED_OUT_BITS | quarters
+    profiles["profile"] = (packed << _SIZE_BITS | size).astype(np.uint32)
+    with context.output(HOSTS).open("wb") as file:
+        np.save(file, profiles)
+
+
+def order_keys(safety_bin: npt.NDArray[np.int8], domain: UInt64s, profiles: npt.NDArray[np.void]) -> UInt64s:
+    """The number that rows are ordered by, before host and URL.
+
+    Args:
+        safety_bin: of each row, -1 where it has none.
+        domain: the hash of each row's domain.
+        profiles: `PROFILE_DTYPE`, by domain; has every domain.
+    """
+    unique, places = np.unique(domain, return_inverse=True)
+    found = profiles["profile"][np.searchsorted(profiles["domain"], unique)][places].astype(np.uint64)
+    key = (safety_bin.astype(np.int64) + 1).astype(np.uint64) << np.uint64(_PROFILE_BITS) | found
+    return key << np.uint64(_DOMAIN_BITS) | domain >> np.uint64(64 - _DOMAIN_BITS)
+
+
+def join_profiles(paths: list[Path], path: Path) -> None:
+    """Write the profiles of all buckets as one file, by domain; buckets are ranges, so nothing is sorted."""
+    pieces = [np.load(each, mmap_mode="r") for each in paths]
+    whole = np.lib.format.open_memmap(path, "w+", PROFILE_DTYPE, (sum(map(len, pieces)),))
+    start = 0
+    for piece in pieces:
+        whole[start : start + len(piece)] = piece
+        start += len(piece)
+    whole.flush()
+
+
+def read_samples(paths: list[Path]) -> Iterator[pa.Table]:
+    """The samples of all shards: `SAMPLE_SCHEMA`."""
+    for path in paths:
+        with pa.OSFile(str(path), "rb") as source, pa.ipc.open_file(source) as reader:
+            yield reader.read_all()
+
+
+def domain_hashes(urls: "pa.ChunkedArray[pa.Scalar[pa.DataType]]") -> UInt64s:
+    """64 bits of the name of each URL's registered domain: the same in every release, and in no secret."""
+    return np.fromiter(
+        (_domain_hash(_host(str(url))) for url in urls.cast(pa.string()).to_pylist()), np.uint64, len(urls)
+    )
+
+
+def _keys(table: pa.Table) -> pa.Table:
+    urls = [str(url) for url in table["url"].to_pylist()]
+    links = [bytes(link) for link in table["link_id"].to_pylist() if link]
+    hosts = [_host(url) for url in urls]
+    canonical = [canonical_id(url) or link for url, link in zip(urls, links, strict=True)]
+    columns = [
+        table["link_id"],
+        binary_array(canonical, LINK_ID_BYTES),
+        pa.array(np.fromiter((_domain_hash(host) for host in hosts), np.uint64, len(hosts))),
+        pa.array([f"{host}\0{url}" for host, url in zip(hosts, urls, strict=True)], pa.string()),
+        _bins(table, -1),
+    ]
+    return pa.table(columns, schema=KEY_SCHEMA)
+
+
+def _bins(table: pa.Table, nothing: int) -> "pa.ChunkedArray[pa.Scalar[pa.DataType]]":
+    """The safety bins, with `nothing` where there is none."""
+    filled: pa.ChunkedArray[pa.Scalar[pa.DataType]] = pc.fill_null(table["safety_bin"], nothing)  # type: ignore[arg-type] # the stubs do not know a plain number
+    return filled
+
+
+def _sums(table: pa.Table, domain: "pa.Array[pa.Scalar[pa.DataType]]") -> pa.Table:
+    verdict = table["train_ai"].cast(pa.string())
+    language = table["language"].combine_chunks().dictionary_encode()
+    codes = np.array([_language_code(name) for name in language.dictionary.to_pylist()], np.uint16)
+    columns = [
+        domain,
+        pa.array(codes[language.indices.to_numpy()] if len(codes) else np.zeros(table.num_rows, np.uint16)),
+        pa.array(np.ones(table.num_rows, np.int64)),
+        _bins(table, 0).cast(pa.int64()),
+        table["safety_bin"].is_valid().cast(pa.int64()),
+        pc.equal(verdict, pa.scalar("disallow")).fill_null(False).cast(pa.int64()),  # noqa: FBT003
+    ]
+    return _merge_sums([pa.table(columns, schema=DOMAIN_SCHEMA)])
+
+
+def _merge_sums(tables: list[pa.Table]) -> pa.Table:
+    names = DOMAIN_SCHEMA.names[2:]
+    whole = pa.concat_tables([DOMAIN_SCHEMA.empty_table(), *tables])
+    grouped = whole.group_by(["domain", "language"], use_threads=False).aggregate([(name, "sum") for name in names])
+    columns = [grouped["domain"], grouped["language"], *(grouped[f"{name}_sum"] for name in names)]
+    return pa.table(columns, schema=DOMAIN_SCHEMA)
+
+
+def _domain_bucket(domain: UInt64s, buckets: int) -> Int64s:
+    """Buckets are ranges of the hash, so that what comes of them in order is in order."""
+    return ((domain >> np.uint64(32)) * np.uint64(buckets) >> np.uint64(32)).astype(np.int64)
+
+
+def _language_code(name: object) -> int:
+    """The first two letters of a language, as a number in the order of the alphabet."""
+    return int.from_bytes(str(name or "").encode("ascii", "replace")[:2].ljust(2, b"\0"), "big")
 
 
 def _host(url: str) -> str:
@@ -105,6 +257,13 @@ def _host(url: str) -> str:
 
 
 @lru_cache(1 << 16)
+def _domain_hash(host: str) -> int:
+    """64 bits of a domain's name. Two domains of one hash would share a profile, which harms nobody."""
+    first: int = mmh3.hash64(_domain(host).encode("utf-8", "surrogatepass"), signed=False)[0]
+    return first
+
+
+@lru_cache(1 << 16)
 def _domain(host: str) -> str:
     """The registered domain of a host; an address is its own."""
     if ":" in host or host.rpartition(".")[2].isdigit():
@@ -115,129 +274,3 @@ def _domain(host: str) -> str:
 @lru_cache(1)
 def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
-
-
-Int64s = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class KeyTables:
-    """The key files of a build's shards, and the links of the partition, as DuckDB sees them. Make it with `key_tables`."""
-
-    connection: duckdb.DuckDBPyConnection
-    rows: int
-    """Rows of the build. Links of the partition that are not in the build are numbered from here."""
-
-    def order(self) -> Int64s:
-        """All rows of the build in public order."""
-        query = """
-            with spoken as (select domain, language, count(*) as n from keys group by all),
-            domains as (
-                select domain, coalesce(round(avg(safety_bin)), -1) as unsafe,
-                    floor(4 * avg(opted_out::int)) as opted_out, floor(log2(count(*))) as size
-                from keys group by domain),
-            languages as (
-                select domain, language from spoken
-                qualify row_number() over (partition by domain order by n desc, language) = 1)
-            select row from keys join domains using (domain) join languages using (domain)
-            order by coalesce(keys.safety_bin, -1), domains.unsafe, languages.language, domains.opted_out, domains.size,
-                domain, host, url, row
-        """
-        return self._column(query, "row")
-
-    def inherited(self) -> tuple[Int64s, Int64s]:
-        """Rows of the build whose link has a cell, and the cell."""
-        table = self._table("select row, cell from keys join old using (link_id)")
-        return _numbers(table, "row"), _numbers(table, "cell")
-
-    def old_nodes(self) -> Int64s:
-        """Numbers of the links of the partition that are not in the build."""
-        return self._column("select node from nodes where old", "node")
-
-    def ties(self, contents: Iterable[pa.Table]) -> tuple[Int64s, Int64s]:
-        """Pairs of links that must stay together: of one canonical URL, or of one content.
-
-        Args:
-            contents: tables `link_id`, `content`: the same bytes for the same content.
-        """
-        self.connection.execute("create or replace table contents (link_id blob, content blob)")
-        for table in contents:
-            self.connection.register("arriving", table)
-            self.connection.execute(
-                "insert into contents select link_id, content from arriving semi join nodes using (link_id)"
-            )
-            self.connection.unregister("arriving")
-        query = """
-            with keyed as (
-                select node, canonical_id as key from nodes union all
-                select node, content as key from nodes join contents using (link_id)),
-            shared as (select key, min(node) as first from keyed group by key having count(distinct node) > 1)
-            select distinct node, first from keyed join shared using (key) where node <> first order by node, first
-        """
-        table = self._table(query)
-        return _numbers(table, "node"), _numbers(table, "first")
-
-    def matching(self, column: str, ids: npt.NDArray[np.void]) -> Int64s:
-        """Rows of the build whose `link_id` or `canonical_id` is among `ids` (as from `member_words`); nothing is stored."""
-        found = []
-        query = f"select row, {column} as id from keys"  # noqa: S608 - a column's name of ours
-        for table in self._tables(query):
-            words = id_words(table["id"])
-            found.append(_numbers(table, "row")[is_member(words, ids)])
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
-
-    def canonical_ids(self) -> Iterator[pa.Table]:
-        """`row`, `link_id` and `canonical_id` of all rows of the build, by row."""
-        return self._tables("select row, link_id, canonical_id from keys order by row")
-
-    def _column(self, query: str, name: str) -> Int64s:
-        pieces = [_numbers(table, name) for table in self._tables(query)]
-        return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
-
-    def _table(self, query: str) -> pa.Table:
-        table: pa.Table = self.connection.sql(query).to_arrow_table()
-        return table
-
-    def _tables(self, query: str) -> Iterator[pa.Table]:
-        reader = self.connection.sql(query).to_arrow_reader(_READ_ROWS)
-        for batch in reader:
-            yield pa.Table.from_batches([batch])
-
-
-@contextmanager
-def key_tables(key_files: list[Path], rows: int, old_links: Iterable[pa.Table], work: Path) -> Iterator[KeyTables]:
-    """Open the key files and the links of the partition (`PARTITION_SCHEMA`) for ordering and matching."""
-    connection = duckdb.connect()
-    try:
-        for setting in (
-            "temp_file_encryption=true",
-            "enable_progress_bar=false",
-            "preserve_insertion_order=false",
-            f"memory_limit='{MEMORY_LIMIT_MEGABYTES}MB'",
-            f"temp_directory='{str(work).replace(chr(39), chr(39) * 2)}'",
-        ):
-            connection.execute(f"set {setting}")
-        connection.execute("create table old (link_id blob, canonical_id blob, cell uinteger)")
-        for table in old_links:
-            connection.register("arriving", table)
-            connection.execute("insert into old select link_id, canonical_id, cell from arriving")
-            connection.unregister("arriving")
-        if key_files:
-            connection.read_parquet([str(path) for path in key_files]).create_view("keys")
-        else:
-            connection.register("keys", KEY_SCHEMA.empty_table())
-        connection.execute(
-            f"""
-            create table nodes as
-            select row as node, link_id, canonical_id, false as old from keys union all
-            select {rows} + row_number() over (order by link_id) - 1, link_id, canonical_id, true
-            from old anti join keys using (link_id)
-            """  # noqa: S608 - a number of ours
-        )
-        yield KeyTables(connection, rows)
-    finally:
-        connection.close()
-
-
-def _numbers(table: pa.Table, name: str) -> Int64s:
-    return table[name].to_numpy().astype(np.int64)

@@ -19,13 +19,13 @@ from linkwell.base.ids import LINK_ID_BYTES, binary_array
 from linkwell.base.schema import LINK_SCHEMA
 from linkwell.base.sealed import read_sealed, write_sealed
 from linkwell.base.shards import ParquetWriter, read_tables, storage_errors
+from linkwell.base.words import Words, is_member, words_from, words_of
 from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook
 from linkwell.engine import Engine, TaskContext, local_input, run_stage, task
 from linkwell.release.create import LOCK, OPEN_CLASSES, decisions_log_head, new_manifest_time, smallest_cell_rows
 from linkwell.release.deal import decoded, describe_part
 from linkwell.release.manifest import Manifest, Part
-from linkwell.release.members import id_words, is_member, member_words
 from linkwell.release.partition import Partition
 from linkwell.release.publish import publish_standing
 from linkwell.release.reconcile import reconcile
@@ -155,7 +155,7 @@ def rewrite_part(context: TaskContext) -> None:
     links = removal.filter(is_link)
     cells = removal["cell"].drop_null().to_numpy()
     by_class = {
-        name: member_words([link for link, c in zip(*_pairs(links), strict=True) if c == name])
+        name: words_from([link for link, c in zip(*_pairs(links), strict=True) if c == name])
         for name in dict.fromkeys(_pairs(links)[1])
     }
     kept: list[pa.Table] = []
@@ -183,13 +183,13 @@ def _pairs(links: pa.Table) -> tuple[list[bytes], list[str]]:
 def _removed_rows(
     table: pa.Table,
     cells: npt.NDArray[np.uint32],
-    by_class: Mapping[str, npt.NDArray[np.void]],
+    by_class: Mapping[str, Words],
     removed: dict[str, int],
 ) -> npt.NDArray[np.bool_]:
     """Which rows go, counted under their class; whole cells first."""
     gone: npt.NDArray[np.bool_] = np.isin(table["cell"].to_numpy(), cells)
     _count(removed, "recalled_cells", int(gone.sum()))
-    ids = id_words(table["link_id"])
+    ids = words_of(table["link_id"])
     for name, members in by_class.items():
         exact = is_member(ids, members) & ~gone
         _count(removed, name, int(exact.sum()))

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from linkwell.release.cells import Int64s
+from linkwell.release.order import NO_CELL
 from linkwell.release.reconcile import REMOVED_CLASSES
 
 CLASSES = tuple(REMOVED_CLASSES)
@@ -19,61 +20,48 @@ KEEP = -1
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """What is known of the rows of a build, by row number."""
+class Rules:
+    """What leaves rows out. Rows are numbered over all shards, ascending."""
 
-    rows: int
-    inherited_cells: Int64s
-    """The cell each row's link has had since an earlier release; -1 for a new link."""
-    is_first: bool
-    """No release was made before this one."""
-    tied_rows: Int64s
-    """Rows (and, from `rows` up, links of earlier releases that are not in the build) that must stay together."""
-    leaders: Int64s
-    """For each of them the number of its group."""
-    held_rows: Int64s
-    """Rows in quarantine, or of covered takedowns."""
+    recalled_cells: Int64s
+    """Cells that were recalled."""
+    left_out_cells: Int64s
+    """Cells that hold a suspected entry, and those that leave with them."""
     open_rows: Mapping[str, Int64s]
     """Rows of open takedowns, by public class."""
-    removed_cells: frozenset[int]
-    """Cells that were recalled."""
+    duplicates: Int64s
+    """Rows that have no cell and are tied to a link that has one."""
+    hold_back: bool
+    """Whether rows without a cell are too few for one."""
+
+    def without_cell(self) -> Int64s:
+        """Rows that get no cell, whatever else is true of them."""
+        return np.unique(np.concatenate([self.duplicates, *self.open_rows.values()]))
 
 
-def select(candidates: Candidates, min_rows: int) -> npt.NDArray[np.int8]:
-    """For each row `KEEP`, or the place in `CLASSES` of the class it is left out under.
+def judge(
+    first_row: int, old: npt.NDArray[np.uint32], new: npt.NDArray[np.uint32], rules: Rules
+) -> npt.NDArray[np.int8]:
+    """For each row of a shard `KEEP`, or the place in `CLASSES` of the class it is left out under.
 
-    Whole cells come first, so that a row of a cell that goes does not show its own reason. A suspected new link is kept here: it
-    gets a cell, and then `leave_out_cells` takes that cell out.
+    Whole cells come first, so that a row of a cell that goes does not show its own reason.
+
+    Args:
+        first_row: the number of the shard's first row.
+        old: the cell each row's link has had since an earlier release, or `NO_CELL`.
+        new: the cell it has got now, or `NO_CELL`.
+        rules: what leaves rows out.
     """
-    verdict = np.full(candidates.rows, KEEP, np.int8)
-    cells = candidates.inherited_cells
-    is_old = cells >= 0
-    _leave_out(verdict, np.isin(cells, list(candidates.removed_cells)) & is_old, "recalled_cells")
-    held = np.zeros(candidates.rows, bool)
-    held[candidates.held_rows] = True
-    left_out_cells = np.unique(cells[held & is_old])
-    _leave_out(verdict, np.isin(cells, left_out_cells) & is_old, "not_released")
-    for name, rows in candidates.open_rows.items():
-        exact = np.zeros(candidates.rows, bool)
-        exact[rows] = True
-        _leave_out(verdict, exact, name)
-    _leave_out(verdict, _tied_to_old(candidates) & ~is_old, "duplicates")
-    if not candidates.is_first:
-        new = ~is_old & (verdict == KEEP)
-        if new.sum() < min_rows:
-            _leave_out(verdict, new, "held_back")
+    verdict = np.full(len(old), KEEP, np.int8)
+    _leave_out(verdict, np.isin(old, rules.recalled_cells) & (old != NO_CELL), "recalled_cells")
+    for cells in (old, new):
+        _leave_out(verdict, np.isin(cells, rules.left_out_cells) & (cells != NO_CELL), "not_released")
+    for name, rows in rules.open_rows.items():
+        _leave_out(verdict, _here(rows, first_row, len(old)), name)
+    _leave_out(verdict, _here(rules.duplicates, first_row, len(old)), "duplicates")
+    if rules.hold_back:
+        _leave_out(verdict, old == NO_CELL, "held_back")
     return verdict
-
-
-def leave_out_cells(
-    verdict: npt.NDArray[np.int8], candidates: Candidates, new_rows: Int64s, new_cells: Int64s
-) -> npt.NDArray[np.bool_]:
-    """Mark the rows of new cells that hold a suspected entry as not released; returns which of `new_rows` they are."""
-    held = np.zeros(candidates.rows, bool)
-    held[candidates.held_rows] = True
-    gone: npt.NDArray[np.bool_] = np.isin(new_cells, np.unique(new_cells[held[new_rows]]))
-    verdict[new_rows[gone]] = CLASSES.index("not_released")
-    return gone
 
 
 def removed_counts(verdict: npt.NDArray[np.int8]) -> dict[str, int]:
@@ -86,12 +74,9 @@ def _leave_out(verdict: npt.NDArray[np.int8], rows: npt.NDArray[np.bool_], name:
     verdict[rows & (verdict == KEEP)] = CLASSES.index(name)
 
 
-def _tied_to_old(candidates: Candidates) -> npt.NDArray[np.bool_]:
-    """Rows tied to a link that has a cell, in the build or not."""
-    found = np.zeros(candidates.rows, bool)
-    here = candidates.tied_rows < candidates.rows
-    has_cell = ~here
-    has_cell[here] = candidates.inherited_cells[candidates.tied_rows[here]] >= 0
-    with_old = np.isin(candidates.leaders, candidates.leaders[has_cell])
-    found[candidates.tied_rows[with_old & here]] = True
+def _here(rows: Int64s, first_row: int, count: int) -> npt.NDArray[np.bool_]:
+    """Which rows of a shard are among ascending rows of all shards."""
+    found = np.zeros(count, bool)
+    start, end = np.searchsorted(rows, [first_row, first_row + count])
+    found[rows[start:end] - first_row] = True
     return found

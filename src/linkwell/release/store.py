@@ -18,6 +18,7 @@ import msgspec
 
 from linkwell.base.errors import DamagedFileError, MissingError, SignatureError, StorageError
 from linkwell.base.shards import atomic_path, read_tables, sweep, write_bytes
+from linkwell.base.words import is_member, words_from, words_of
 from linkwell.base.workspace import Workspace, check_name
 from linkwell.feed import SignedDocument, sign_document, verify_document
 from linkwell.release.manifest import (
@@ -29,7 +30,6 @@ from linkwell.release.manifest import (
     manifest_digest,
     signature_path,
 )
-from linkwell.release.members import id_words, is_member, member_words
 
 Status = Literal["created", "published", "withdrawn"]
 MANIFEST_NAME = "manifest.json"
@@ -208,11 +208,11 @@ def cells_of(release: Release, link_ids: Collection[bytes]) -> dict[bytes, int]:
         MissingError: a part is not there.
         DamagedFileError: a part does not read.
     """
-    wanted = member_words(link_ids)
+    wanted = words_from(link_ids)
     found: dict[bytes, int] = {}
     if len(wanted):
         for table in read_tables(release.parts, ["link_id", "cell"]):
-            hits = is_member(id_words(table["link_id"]), wanted).nonzero()[0]
+            hits = is_member(words_of(table["link_id"]), wanted).nonzero()[0]
             if len(hits):
                 hit = table.take(hits)
                 found |= {bytes(row["link_id"]): int(row["cell"]) for row in hit.to_pylist()}

@@ -9,10 +9,10 @@ import pyarrow as pa
 from linkwell.base.errors import DamagedFileError, ReconciliationError, SignatureError
 from linkwell.base.schema import LINK_SCHEMA
 from linkwell.base.shards import file_sha256, open_parquet, read_tables
+from linkwell.base.words import Words, is_member, words_from, words_of
 from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook
 from linkwell.release.manifest import Part, part_path, schema_columns
-from linkwell.release.members import id_words, is_member, member_words
 from linkwell.release.partition import Partition
 from linkwell.release.reconcile import reconcile
 from linkwell.release.store import Release, open_release
@@ -64,7 +64,7 @@ def verify_parts(workspace: Workspace, release: Release) -> VerifyReport:
         raise ReconciliationError("the manifest's own row counts do not add up", where)
     if manifest.schema != schema_columns():
         raise ReconciliationError("the manifest is of another schema than this Linkwell's", where)
-    quarantined = member_words(CaseBook.open(workspace).quarantined())
+    quarantined = words_from(CaseBook.open(workspace).quarantined())
     removed_cells = Partition(workspace).removed_cells
     seen: dict[int, str] = {}
     smallest = 0
@@ -94,9 +94,7 @@ def verify_parts(workspace: Workspace, release: Release) -> VerifyReport:
     )
 
 
-def _verify_part(
-    dataset: str, part: Part, path: Path, quarantined: np.ndarray[tuple[int], np.dtype[np.void]]
-) -> tuple[dict[int, int], int]:
+def _verify_part(dataset: str, part: Part, path: Path, quarantined: Words) -> tuple[dict[int, int], int]:
     """Rows of every cell of a part that holds, and how many of its rows are quarantined."""
     if not path.is_file():
         raise SignatureError("a part of the release is not there", str(path), _RESTORE)
@@ -119,7 +117,7 @@ def _verify_part(
         last = int(cells[-1]) if len(cells) else last
         for cell, rows in zip(*(a.tolist() for a in np.unique(cells, return_counts=True)), strict=True):
             sizes[cell] = sizes.get(cell, 0) + rows
-        held += int(is_member(id_words(table["link_id"]), quarantined).sum())
+        held += int(is_member(words_of(table["link_id"]), quarantined).sum())
     if tuple(sorted(sizes)) != part.cells or sum(sizes.values()) != part.rows:
         raise ReconciliationError("its cells or rows are not those the manifest counts", str(path))
     return sizes, held
