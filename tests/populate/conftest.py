@@ -22,6 +22,7 @@ shard_rows = 100
 total_deadline_seconds = 1.5
 connect_timeout_seconds = 1.0
 retry_backoff_seconds = 0.01
+per_host_per_second = 0
 max_image_bytes = 300000
 max_image_pixels = 20000000
 """

@@ -149,7 +149,7 @@ def test_order_survives_the_spool(
     """Images that wait for their turn on disk come back as those that wait in memory."""
     links = write_links(tmp_path / "links.parquet", gallery)
     _run(hurried, tmp_path / "one", links, options)
-    monkeypatch.setattr("linkwell.populate.shard._MEMORY_BYTES", 0)
+    monkeypatch.setattr("linkwell.populate.spool._MEMORY_BYTES", 0)
     _run(hurried, tmp_path / "two", links, options)
     assert _files(tmp_path / "one") == _files(tmp_path / "two")
 

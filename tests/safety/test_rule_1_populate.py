@@ -47,8 +47,8 @@ def graveyard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     def named(**_: object) -> object:
         return (folder / f"spool-{len(list(folder.iterdir()))}").open("w+b")
 
-    monkeypatch.setattr("linkwell.populate.shard._MEMORY_BYTES", 0)
-    monkeypatch.setattr("linkwell.populate.shard.tempfile.TemporaryFile", named)
+    monkeypatch.setattr("linkwell.populate.spool._MEMORY_BYTES", 0)
+    monkeypatch.setattr("linkwell.populate.spool.tempfile.TemporaryFile", named)
     _kept_copies.append(folder)
     yield folder
     _kept_copies.clear()

@@ -14,6 +14,8 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 """A whole number, one or more."""
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 """A time, more than nothing."""
+PerSecond = Annotated[float, msgspec.Meta(ge=0)]
+"""A rate; 0 means no limit."""
 Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
 """1 to 100."""
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -69,12 +71,16 @@ class PopulateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who asks, with an address where a site's owner can read about it: give your own."""
     shard_rows: Positive = 1_000
     """Links in one shard of a copy made from a build; a copy of a release follows its cells."""
-    concurrency: Positive = 64
-    """Requests in flight in one process."""
+    concurrency: Positive = 256
+    """Requests in flight. One that has been for longer than a second gives its place to others; four times as many are open at most."""
     per_host_concurrency: Positive = 4
-    """Requests in flight to one host, over all processes."""
+    """Requests in flight to one host."""
+    per_host_per_second: PerSecond = 10.0
+    """Requests to one host, of whatever kind, started in a second, evenly; 0 means no limit. A Crawl-delay in its robots.txt lowers it."""
+    max_patience_seconds: Seconds = 120.0
+    """The longest a host is waited for when it is in trouble, or asks for it with Retry-After or Crawl-delay; one that wants more is left alone."""
     total_deadline_seconds: Seconds = 30.0
-    """From the first byte sent to the last byte received, redirects included."""
+    """Of one attempt: from the first byte sent to the last byte received, redirects included."""
     connect_timeout_seconds: Seconds = 10.0
     """For the connection alone, TLS included."""
     max_image_bytes: Positive = 50_000_000

@@ -126,6 +126,8 @@ class TaskContext:
         self.folder = folder
         self.counts: Counter[str] = Counter()
         self._outputs: dict[str, tuple[Path, Path]] = {}
+        self._wall = time.monotonic()
+        self._cpu = time.process_time()
 
     def params(self, kind: type[P]) -> P:
         """The parameters, as the struct they were given as."""
@@ -158,6 +160,28 @@ class TaskContext:
                 finals[name] = final
         return finals
 
+    def complete(self) -> Mark:
+        """Commit the outputs, and then the mark that says so. CPU is that of the whole process since the context was made."""
+        finals = self.commit()
+        task = self.task
+        mark = Mark(
+            stage=task.stage,
+            index=task.index,
+            key=task.key,
+            fn=task.fn,
+            params=task.params,
+            inputs=task.inputs,
+            outputs={name: os.path.relpath(final, self.folder) for name, final in finals.items()},
+            output_bytes={name: _size(final) for name, final in finals.items()},
+            counts=dict(self.counts),
+            seconds=round(time.monotonic() - self._wall, 3),
+            cpu_seconds=round(time.process_time() - self._cpu, 3),
+            finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions={"linkwell": __version__, "python": platform.python_version(), "pyarrow": pa.__version__},
+        )
+        write_bytes(self.folder / task.mark_name, msgspec.json.format(msgspec.json.encode(mark), indent=1))
+        return mark
+
     def discard(self) -> None:
         """Remove every output that is still temporary."""
         for temporary, _final in self._outputs.values():
@@ -186,31 +210,13 @@ def execute(task: Task, folder: Path) -> Mark:
         folder: the stage's folder, where the mark goes.
     """
     context = TaskContext(task, folder)
-    wall, cpu = time.monotonic(), time.process_time()
     try:
         with storage_errors(folder):
             resolve(task.fn)(context)
-        finals = context.commit()
+        return context.complete()
     except BaseException:
         context.discard()
         raise
-    mark = Mark(
-        stage=task.stage,
-        index=task.index,
-        key=task.key,
-        fn=task.fn,
-        params=task.params,
-        inputs=task.inputs,
-        outputs={name: os.path.relpath(final, folder) for name, final in finals.items()},
-        output_bytes={name: _size(final) for name, final in finals.items()},
-        counts=dict(context.counts),
-        seconds=round(time.monotonic() - wall, 3),
-        cpu_seconds=round(time.process_time() - cpu, 3),
-        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions={"linkwell": __version__, "python": platform.python_version(), "pyarrow": pa.__version__},
-    )
-    write_bytes(folder / task.mark_name, msgspec.json.format(msgspec.json.encode(mark), indent=1))
-    return mark
 
 
 def _size(path: Path) -> int:

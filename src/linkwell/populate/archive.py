@@ -27,7 +27,7 @@ class _Place(NamedTuple):
 class Archive:
     """Responses by URL. The index holds a place for each URL; bodies are read from the file when asked for."""
 
-    def __init__(self, files: Sequence[Path], max_bytes: int) -> None:
+    def __init__(self, files: Sequence[Path]) -> None:
         """Index the HTTP responses of WARC files, compressed or not; of one URL the first response counts.
 
         Raises:
@@ -35,7 +35,6 @@ class Archive:
             DamagedFileError: a file is no WARC, or breaks off before its first record.
         """
         self._files = list(files)
-        self._max_bytes = max_bytes
         self._places: dict[bytes, _Place] = {}
         originals: dict[str, _Place] = {}
         for number, path in enumerate(self._files):
@@ -77,7 +76,7 @@ class Archive:
             return self._places[refers]
         return originals.get(get("WARC-Payload-Digest", ""))
 
-    async def get(self, target: Target, reception: Reception) -> Hop:
+    async def get(self, target: Target, reception: Reception, *, last: bool = False) -> Hop:  # noqa: ARG002 - no connections here
         """Answer from the archive; see `Transport.get`."""
         key = canonical_id(target.url)
         place = self._places.get(key) if key is not None else None
@@ -95,8 +94,8 @@ class Archive:
             reception.admit(headers)
             if record.content_length > LARGE_BYTES:
                 await reception.enlarge()
-            body = record.reader.read(self._max_bytes + 65_536)
-        return Hop(status, headers, _payload(body, headers, self._max_bytes))
+            body = record.reader.read(reception.max_bytes + 65_536)
+        return Hop(status, headers, _payload(body, headers, reception.max_bytes))
 
 
 def _payload(body: bytes, headers: Headers, max_bytes: int) -> bytes:

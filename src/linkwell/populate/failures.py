@@ -7,11 +7,13 @@ from typing import Final
 
 DOWNLOAD = "failed_to_download"
 RESIZE = "failed_to_resize"
+VERIFY = "failed_to_verify"
 
 MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "bad_url": "the URL does not parse as http or https",
         "dns": "Name or service not known",
+        "dns_unanswered": "no name server answers",
         "refused_address": "the address is private, loopback, link-local or reserved",
         "connect": "cannot connect",
         "tls": "TLS handshake or certificate failed",
@@ -24,6 +26,10 @@ MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
         "too_many_redirects": "too many redirects",
         "redirect_refused": "the redirect leads to something that is not http or https",
         "too_large": "the image has too many bytes",
+        "robots_disallowed": "robots.txt does not allow it",
+        "robots_unreachable": "robots.txt cannot be read: a refusal",
+        "host_down": "not asked: its host failed again and again, or wants to be left alone for long",
+        "hash_mismatch": "hash mismatch",  # img2dataset's words
         "opted_out": "Use of image disallowed by X-Robots-Tag directive",  # img2dataset's words
         "unexpected": "an error nobody foresaw",
         "not_in_archive": "the archive has no response for the URL",
@@ -55,7 +61,9 @@ _OF_RESIZE = frozenset(
         "bad_boxes",
     }
 )
-_PASSING = frozenset({"connect", "timeout", "disconnected", "truncated"})
+_PASSING = frozenset(
+    {"connect", "timeout", "disconnected", "truncated", "dns_unanswered", "robots_unreachable", "host_down"}
+)
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
@@ -66,33 +74,38 @@ class Failure(Exception):  # noqa: N818 - an outcome of one link, counted, not a
     Attributes:
         kind: the class, as counted in the report.
         message: what stands in `error_message`.
-        retry_after_seconds: how long the server asks to wait, where it does.
     """
 
-    def __init__(self, kind: str, message: str | None = None, retry_after_seconds: float | None = None) -> None:
+    def __init__(self, kind: str, message: str | None = None) -> None:
         super().__init__(kind)
         self.kind = kind
         self.message = message if message is not None else MESSAGES[kind]
-        self.retry_after_seconds = retry_after_seconds
 
     @property
     def status(self) -> str:
-        """img2dataset's status: `failed_to_download` or `failed_to_resize`."""
+        """img2dataset's status: `failed_to_download` or `failed_to_resize`; and ours, `failed_to_verify`."""
+        if self.kind == "hash_mismatch":
+            return VERIFY
         return RESIZE if self.kind in _OF_RESIZE else DOWNLOAD
 
     @property
     def passing(self) -> bool:
         """Whether it may well be gone at the next try."""
-        if self.kind.startswith("http_"):
-            status = int(self.kind.removeprefix("http_"))
-            return status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
-        return self.kind in _PASSING
+        return passes(self.kind)
 
 
-def http_failure(status: int, retry_after_seconds: float | None = None) -> Failure:
+def passes(kind: str) -> bool:
+    """Whether a failure of this class may well be gone at the next try."""
+    if kind.startswith("http_"):
+        status = int(kind.removeprefix("http_"))
+        return status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
+    return kind in _PASSING
+
+
+def http_failure(status: int) -> Failure:
     """The failure for an HTTP status that is no success."""
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "Unknown"
-    return Failure(f"http_{status}", f"HTTP Error {status}: {phrase}", retry_after_seconds)
+    return Failure(f"http_{status}", f"HTTP Error {status}: {phrase}")

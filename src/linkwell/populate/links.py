@@ -17,6 +17,7 @@ LINK_COLUMNS = (
     "page_url",
     "license",
     "license_scope",
+    "credit",
     "train_ai",
     "tdm",
     "search",

@@ -5,7 +5,6 @@ import hashlib
 import math
 import os
 import re
-import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from linkwell.base.shards import open_parquet, remove, storage_errors, write_byt
 from linkwell.base.workspace import Workspace
 from linkwell.engine import Engine, Task, any_input, local_input, run_stage, task
 from linkwell.lists import load_matcher
-from linkwell.populate.layout import lay_out, write_layout
+from linkwell.populate.layout import lay_out
 from linkwell.populate.links import LinkRange, column, read_links
 from linkwell.populate.options import PopulateOptions, check_options
 from linkwell.populate.params import ShardParams
@@ -122,8 +121,6 @@ def populate(
         tasks = _tasks(
             workspace, to, run=run, links=links, options=options, hidden=hidden, cell_keys=release is not None
         )
-        layout, engine = lay_out(engine, len(tasks))
-        write_layout(folder, layout)
         for restricted in (workspace.ledger, workspace.findings):
             _sweep_run(restricted, run)
         matcher = load_matcher(workspace)
@@ -135,10 +132,7 @@ def populate(
             )
         lists_loaded = not matcher.empty
         del matcher
-        try:
-            counts = run_stage(tasks, folder, engine, sweep_folders=(to,)).counts()
-        finally:
-            _close_runtime()
+        counts = run_stage(tasks, folder, lay_out(engine), sweep_folders=(to,)).counts()
         _remove_beyond(to, len(tasks))
     return PopulateReport(
         links=counts["links"],
@@ -155,13 +149,6 @@ def populate(
         lists_loaded=lists_loaded,
         review=counts["review"] > 0,
     )
-
-
-def _close_runtime() -> None:
-    """Close what tasks that ran in this very process opened. Its module is loaded if there were any, and needed for nothing else."""
-    loaded = sys.modules.get("linkwell.populate.runtime")
-    if loaded is not None:
-        loaded.close_runtime()
 
 
 def read_copy_info(folder: Path) -> CopyInfo | None:

@@ -1,119 +1,195 @@
-"""What one process keeps from shard to shard: its loop, its connections, its picture processes, its hash lists."""
+"""What all shards of a run share: one loop's schedule and connections, the picture processes, the hash lists, what is left out."""
 
 import asyncio
-import contextlib
-import os
-import socket
-from collections.abc import Coroutine
-from dataclasses import dataclass
+import resource
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
 import pyarrow as pa
 
+from linkwell.base.errors import SafetyError
 from linkwell.base.settings import PopulateSettings
 from linkwell.base.workspace import Workspace
+from linkwell.engine import TaskContext
 from linkwell.lists import Matcher, load_matcher
 from linkwell.pictures import Pictures
+from linkwell.populate.boxes import read_boxes
 from linkwell.populate.fetch import Fetcher, FetchLimits, Transport
 from linkwell.populate.guard import AddressPolicy, parse_pins
+from linkwell.populate.manners import HostLimits
+from linkwell.populate.params import ShardParams
+from linkwell.populate.schedule import Schedule
+from linkwell.populate.spool import Room
 from linkwell.populate.web import Web
+from linkwell.populate.withheld import read_withheld
+from linkwell.rights import TRAINING_AGENTS, load_policy
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Access:
-    """Where images come from."""
-
-    allow_net: tuple[str, ...]
-    resolve: tuple[str, ...]
-    from_archive: tuple[str, ...]
+_OPEN_OVER_PLACES = 4
+_HELD_BYTES = 16_000_000
+_SPARE_FILES = 128
+_MANY = 1 << 20
 
 
 class Runtime:
-    """One loop and one client session for all shards that this process makes with the same settings."""
+    """Made inside the loop, by `open`."""
 
-    def __init__(self, access: Access, settings: PopulateSettings, picture_processes: int) -> None:
-        self.loop = asyncio.new_event_loop()
-        # A broken connection is counted as the outcome of its link; asyncio's own report could name hosts on standard error.
-        self.loop.set_exception_handler(lambda _loop, _context: None)
+    def __init__(self, params: ShardParams, folder: Path) -> None:
+        self.workspace = Workspace.open(Path(params.workspace))
+        self.settings: PopulateSettings = self.workspace.settings.populate
+        self.policy = load_policy(self.workspace)
+        self.matcher: Matcher = load_matcher(self.workspace)
+        self.withheld = read_withheld(folder, self.workspace.master_key())
+        self.agents = (*self.policy.training_agents, *TRAINING_AGENTS)
+        self.boxes = read_boxes(Path(params.boxes)) if params.boxes is not None else None
+        self.room = Room()
+        self.tally: Counter[str] = Counter()
+        """Links, successes, failures by class and bytes, of shards that are open or were."""
+        self.kept = params.kept
+        if self.matcher.needs_pdq and not self.kept.pdq:
+            raise SafetyError("the hash lists hold PDQ hashes, and this run makes none", "populate", "Run it with PDQ.")
         self.pictures: Pictures | None = None
         """The picture processes; None where pictures are looked at right here."""
-        if picture_processes:
-            self.pictures = self.run(_start_pictures(picture_processes, settings.picture_deadline_seconds))
+        self.fetcher: Fetcher
+        self.schedule: Schedule
         self._web: Web | None = None
-        self.fetcher = Fetcher(
-            self.run(self._open(access, settings)),
+
+    @classmethod
+    async def open(cls, params: ShardParams, folder: Path, picture_processes: int) -> "Runtime":
+        """Make it, with some processes for pictures; 0: they are decoded here.
+
+        Raises:
+            SafetyError: lists hold PDQ hashes and the parameters say to make none.
+        """
+        # Arrow's own allocator keeps 25 MB for itself; the shards of a copy give it little to do.
+        pa.set_memory_pool(pa.system_memory_pool())
+        runtime = cls(params, folder)
+        settings = runtime.settings
+        runtime.agents = (settings.user_agent.split("/")[0].lower(), *runtime.agents)
+        places = min(settings.concurrency, max(8, (_allow_files() - _SPARE_FILES) // (1 + _OPEN_OVER_PLACES)))
+        transport = runtime._transport(params)
+        offline = runtime._web is None
+        runtime.schedule = Schedule(
+            HostLimits(
+                _MANY if offline else settings.per_host_concurrency,
+                0.0 if offline else settings.per_host_per_second,
+                settings.retry_backoff_seconds,
+                settings.max_patience_seconds,
+            ),
+            places=places,
+            max_open=places * _OPEN_OVER_PLACES,
+            max_held_bytes=_HELD_BYTES,
+        )
+        runtime.fetcher = Fetcher(
+            transport,
+            runtime.schedule,
             FetchLimits(
                 settings.total_deadline_seconds,
+                settings.max_image_bytes,
                 settings.max_redirects,
                 settings.retries,
                 settings.retry_backoff_seconds,
             ),
-        )
-
-    async def _open(self, access: Access, settings: PopulateSettings) -> Transport:
-        if access.from_archive:
-            from linkwell.populate.archive import Archive  # noqa: PLC0415 - the web does without a WARC reader
-
-            return Archive([Path(path) for path in access.from_archive], settings.max_image_bytes)
-        self._web = Web(
             user_agent=settings.user_agent,
-            policy=AddressPolicy(access.allow_net),
-            pins=parse_pins(access.resolve),
-            concurrency=settings.concurrency,
-            connect_timeout_seconds=settings.connect_timeout_seconds,
-            max_bytes=settings.max_image_bytes,
+            policy=runtime.policy,
+            ask_tdmrep=bool(params.respect),
+        )
+        if picture_processes and not runtime.kept.header_only:
+            runtime.pictures = Pictures(picture_processes, settings.picture_deadline_seconds)
+        return runtime
+
+    def _transport(self, params: ShardParams) -> Transport:
+        if params.from_archive:
+            from linkwell.populate.archive import Archive  # noqa: PLC0415 - a WARC reader, where the web is one
+
+            return Archive([Path(path) for path in params.from_archive])
+        self._web = Web(
+            user_agent=self.settings.user_agent,
+            policy=AddressPolicy(params.allow_net),
+            pins=parse_pins(params.resolve),
+            connect_timeout_seconds=self.settings.connect_timeout_seconds,
         )
         return self._web
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end."""
-        return self.loop.run_until_complete(work)
-
-    def close(self) -> None:
-        """Close connections, picture processes and loop."""
-        if self._web is not None:
-            self.run(self._web.close())
+    async def close(self) -> None:
+        """Stop what is under way; close connections and picture processes."""
+        await self.schedule.close()
         if self.pictures is not None:
-            self.run(self.pictures.close())
-        self.loop.close()
+            await self.pictures.close()
+        if self._web is not None:
+            await self._web.close()
 
 
-async def _start_pictures(processes: int, deadline_seconds: float) -> Pictures:
-    return Pictures(processes, deadline_seconds)
+class OpenShard(Protocol):
+    """What `shard.Shard` is to whoever runs it."""
+
+    done: "asyncio.Future[None] | None"
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def finish(self) -> None:
+        """Write what is left."""
+        ...
+
+    def abandon(self, error: BaseException) -> None:
+        """Close everything."""
+        ...
 
 
-_runtimes: dict[tuple[object, ...], Runtime] = {}
-_matchers: dict[tuple[object, ...], Matcher] = {}
+ShardMaker = Callable[[TaskContext, Runtime], OpenShard]
 
 
-def runtime(access: Access, settings: PopulateSettings, picture_processes: int = 0) -> Runtime:
-    """This process's runtime; one made for other settings is closed."""
-    key = (access, settings, picture_processes)
-    if key not in _runtimes:
-        close_runtime()
-        # Arrow's own allocator keeps 25 MB for itself; the shards of a copy give it little to do.
-        pa.set_memory_pool(pa.system_memory_pool())
-        _runtimes[key] = Runtime(access, settings, picture_processes)
-    return _runtimes[key]
+async def carry(context: TaskContext, runtime: Runtime, make: ShardMaker) -> None:
+    """Open a shard, wait until its rows are done, and write it; whatever goes wrong in the run ends it."""
+    loop = asyncio.get_running_loop()
+    shard = await loop.run_in_executor(None, make, context, runtime)
+    try:
+        shard.start()
+        assert shard.done is not None  # noqa: S101 - set by start
+        await first_of(shard.done, runtime.schedule.failed)
+        await loop.run_in_executor(None, shard.finish)
+    except BaseException as error:
+        shard.abandon(error)
+        raise
 
 
-def close_runtime() -> None:
-    """Close this process's runtime, if it has one."""
-    while _runtimes:
-        _, old = _runtimes.popitem()
-        with contextlib.suppress(RuntimeError, OSError, socket.error):
-            old.close()
+async def first_of(*futures: "asyncio.Future[Any]") -> None:
+    """Wait for one of several futures, and raise what it raises."""
+    done, _ = await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+    for future in done:
+        future.result()
 
 
-def current_matcher(workspace: Workspace) -> Matcher:
-    """The workspace's hash lists, loaded once for as long as their files stay the same."""
-    files = sorted(workspace.lists.iterdir()) if workspace.lists.is_dir() else []
-    state = tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file())
-    key = (os.fspath(workspace.root), *state)
-    if key not in _matchers:
-        _matchers.clear()
-        _matchers[key] = load_matcher(workspace)
-    return _matchers[key]
+def run_alone(context: TaskContext, make: ShardMaker) -> None:
+    """Run one shard in a loop of its own, in this process."""
+
+    async def run() -> None:
+        quiet()
+        runtime = await Runtime.open(context.params(ShardParams), context.folder, 0)
+        try:
+            await carry(context, runtime, make)
+        finally:
+            await runtime.close()
+
+    asyncio.run(run())
+
+
+def quiet() -> None:
+    """Keep asyncio's own reports of broken connections off standard error: they could name hosts, and each is counted anyway."""
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+
+
+def _allow_files() -> int:
+    """Open as many files at once as the system lets us; how many that are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError):
+            return soft
+        return wanted
+    return wanted if soft == resource.RLIM_INFINITY else soft

@@ -1,92 +1,291 @@
-"""In which order the links of a shard are fetched: host by host in turn, each host within its limit."""
+"""When which request goes out: hosts take turns, each within its manners, and a slow one takes nobody else's place.
+
+An errand is something to be asked of a host. All errands of a run, whichever shard they come from, stand in one queue for each host;
+hosts that may start one stand in one row and take turns. A request that has been under way for longer than a moment is *parked*: it
+keeps its connection but gives its place to others, so that any number of slow hosts leaves the fast ones their speed,
+up to a bound on what is open at all.
+"""
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Sequence
+import heapq
+import itertools
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from linkwell.populate.manners import Host, HostLimits
+
+_PARKED_AFTER_SECONDS = 1.0
+_LOOK_EVERY_SECONDS = 0.25
+_IDLE_HOSTS = 20_000
+"""Hosts remembered although nothing waits for them."""
 
 
-class HostSchedule:
-    """Deals rows to workers, so that no host has more than its number of requests at once and none waits for another.
+@dataclass(frozen=True)
+class News:
+    """What a request tells of its host."""
 
-    The rows of one host keep their order; hosts take turns.
+    trouble: bool = False
+    retry_after_seconds: float | None = None
+    silent: bool = False
+    """It tells nothing of the host."""
+
+
+class Errand(Protocol):
+    """Something to be asked of a host."""
+
+    @property
+    def host(self) -> str:
+        """Whom to ask, in lower case."""
+        ...
+
+    async def ask(self, *, last: bool) -> News:
+        """Ask, while a slot of the host is held; `last` says that nothing else waits for it. Raises nothing that concerns the errand."""
+        ...
+
+    async def settle(self) -> None:
+        """Do what is to be done with the answer: the host's slot is given back, the place in the run is still held."""
+        ...
+
+    def give_up(self) -> None:
+        """The host was given up before it was asked."""
+        ...
+
+
+class _Queue:
+    """What waits for one host. `listed`: it stands in the row, or a timer will put it there."""
+
+    __slots__ = ("errands", "host", "listed")
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.errands: deque[Errand] = deque()
+        self.listed = False
+
+
+class Schedule:
+    """Sends errands out. Make it inside the loop that runs them.
+
+    Args:
+        limits: what each host is allowed.
+        places: requests that may be under way at once, parked ones aside.
+        max_open: requests under way, parked ones included.
+        max_held_bytes: while more bytes than this wait to be examined, nothing new is asked for.
     """
 
-    def __init__(self, hosts: Sequence[str | None], per_host: int) -> None:
-        """Deal rows 0 to len(hosts)-1; a row whose host is None is left out."""
-        self._per_host = per_host
-        self._rows: dict[str, deque[int]] = {}
-        for row, host in enumerate(hosts):
-            if host is not None:
-                self._rows.setdefault(host, deque()).append(row)
-        self._left = sum(map(len, self._rows.values()))
-        self._active: Counter[str] = Counter()
-        self._ready = deque(self._rows)
-        self._listed = set(self._rows)
-        self._idle: deque[asyncio.Future[None]] = deque()
-        self._movers: dict[str, deque[asyncio.Future[None]]] = {}
+    def __init__(self, limits: HostLimits, *, places: int, max_open: int, max_held_bytes: int) -> None:
+        self._limits = limits
+        self._places = places
+        self._max_open = max(places, max_open)
+        self._max_held_bytes = max_held_bytes
+        self._loop = asyncio.get_running_loop()
+        self._queues: dict[str, _Queue] = {}
+        self._idle: OrderedDict[str, _Queue] = OrderedDict()
+        self._ready: deque[_Queue] = deque()
+        self._later: list[tuple[float, int, _Queue | Errand]] = []
+        self._numbers = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._looker: asyncio.TimerHandle | None = None
+        self._started: OrderedDict[int, float] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._parked: set[int] = set()
+        self._held_bytes = 0
+        self._closed = False
+        self.failed: asyncio.Future[None] = self._loop.create_future()
+        """Gets the error that stops the run, if one comes up."""
+        self.waiting = 0
+        """Errands that are not under way."""
 
-    async def take(self) -> tuple[int, str] | None:
-        """The next row that may start and its host, a slot of which is then held; None when all rows are dealt."""
-        while self._left:
-            while self._ready:
-                host = self._ready.popleft()
-                self._listed.discard(host)
-                if self._active[host] >= self._per_host:
-                    continue  # comes back when a slot is given back
-                row = self._rows[host].popleft()
-                self._active[host] += 1
-                self._left -= 1
-                self._list(host)
-                if not self._left:
-                    self._wake_all()
-                return row, host
-            waiter = asyncio.get_running_loop().create_future()
-            self._idle.append(waiter)
-            await waiter
-        return None
+    @property
+    def under_way(self) -> int:
+        """Requests under way, parked ones included."""
+        return len(self._tasks)
 
-    def give_back(self, host: str) -> None:
-        """Give back a slot of a host."""
-        self._active[host] -= 1
-        movers = self._movers.get(host)
-        while movers:
-            mover = movers.popleft()
-            if not mover.done():
-                self._active[host] += 1  # handed over
-                mover.set_result(None)
-                return
-        if not self._active[host]:
-            del self._active[host]
-            self._movers.pop(host, None)
-        self._list(host)
+    @property
+    def parked(self) -> int:
+        """Requests that have been under way for long."""
+        return len(self._parked)
 
-    async def acquire(self, host: str) -> None:
-        """Wait for a slot of a host."""
-        if self._active[host] < self._per_host:
-            self._active[host] += 1
+    def host(self, name: str) -> Host:
+        """The state of a host."""
+        return self._queue(name).host
+
+    def hosts(self) -> "list[Host]":
+        """Every host that something waits for, or that is being asked."""
+        return [queue.host for queue in self._queues.values()]
+
+    def add(self, errand: Errand, *, first: bool = False, pause_seconds: float = 0.0) -> None:
+        """Let an errand wait for its host, at the head of its queue or after a pause."""
+        self.waiting += 1
+        if pause_seconds > 0:
+            self._at(self._loop.time() + pause_seconds, errand)
             return
-        mover = asyncio.get_running_loop().create_future()
-        self._movers.setdefault(host, deque()).append(mover)
+        self._enqueue(errand, first=first)
+        self._pump()
+
+    def _enqueue(self, errand: Errand, *, first: bool) -> None:
+        queue = self._queue(errand.host)
+        if first:
+            queue.errands.appendleft(errand)
+        else:
+            queue.errands.append(errand)
+        self._list(queue)
+
+    def hold(self, size: int) -> None:
+        """Say that bytes wait to be examined; a negative size, that they wait no longer."""
+        self._held_bytes += size
+        if size < 0:
+            self._pump()
+
+    async def close(self) -> None:
+        """Stop everything that is under way."""
+        self._closed = True
+        for handle in (self._timer, self._looker):
+            if handle is not None:
+                handle.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.failed.cancel()
+
+    def _queue(self, name: str) -> _Queue:
+        queue = self._queues.get(name)
+        if queue is None:
+            queue = self._idle.pop(name, None) or _Queue(Host(name, self._limits))
+            self._queues[name] = queue
+        return queue
+
+    def _list(self, queue: _Queue) -> None:
+        """Put a host where its next errand will be found: in the row, or on the clock; or drop it when nothing waits for it."""
+        if queue.listed:
+            return
+        host = queue.host
+        if not queue.errands:
+            if not host.active:
+                self._queues.pop(host.name, None)
+                self._idle[host.name] = queue
+                if len(self._idle) > _IDLE_HOSTS:
+                    self._idle.popitem(last=False)
+            return
+        if not host.room():
+            return  # comes back when a slot is given back
+        queue.listed = True
+        if host.ready_at() > self._loop.time() and not host.is_down(self._loop.time()):
+            self._at(host.ready_at(), queue)
+        else:
+            self._ready.append(queue)
+
+    def _at(self, when: float, what: "_Queue | Errand") -> None:
+        heapq.heappush(self._later, (when, next(self._numbers), what))
+        if self._later[0][2] is what:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(when, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        now = self._loop.time() + 1e-3
+        while self._later and self._later[0][0] <= now:
+            _, _, what = heapq.heappop(self._later)
+            if isinstance(what, _Queue):
+                what.listed = False
+                self._list(what)
+            else:
+                self._enqueue(what, first=False)
+        if self._later:
+            self._timer = self._loop.call_at(self._later[0][0], self._due)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Start what may start."""
+        while self._ready and not self._closed:
+            if len(self._started) >= self._places or len(self._tasks) >= self._max_open:
+                self._look_later()
+                return
+            if self._held_bytes > self._max_held_bytes:
+                return
+            queue = self._ready.popleft()
+            queue.listed = False
+            host = queue.host
+            now = self._loop.time()
+            if host.is_down(now):
+                self._give_up(queue)
+                continue
+            if not queue.errands or not host.room():
+                self._list(queue)
+                continue
+            if host.ready_at() > now + 1e-3:
+                self._list(queue)
+                continue
+            errand = queue.errands.popleft()
+            self.waiting -= 1
+            host.started(now)
+            number = next(self._numbers)
+            self._started[number] = now
+            task = self._loop.create_task(self._send(number, errand, queue))
+            self._tasks.add(task)
+            self._list(queue)
+
+    def _give_up(self, queue: _Queue) -> None:
+        errands, queue.errands = queue.errands, deque()
+        self.waiting -= len(errands)
+        self._list(queue)
+        for errand in errands:
+            try:
+                errand.give_up()
+            except Exception as error:  # noqa: BLE001 - handed to whoever runs the schedule
+                self._fail(error)
+
+    async def _send(self, number: int, errand: Errand, queue: _Queue) -> None:
+        task = asyncio.current_task()
         try:
-            await mover
+            news = News(silent=True)
+            try:
+                news = await errand.ask(last=not queue.errands)
+            finally:
+                self._heard(queue, news)
+            await errand.settle()
         except asyncio.CancelledError:
-            if mover.done() and not mover.cancelled():
-                self.give_back(host)
             raise
+        except Exception as error:  # noqa: BLE001 - handed to whoever runs the schedule
+            self._fail(error)
+        finally:
+            self._started.pop(number, None)
+            self._parked.discard(number)
+            if task is not None:
+                self._tasks.discard(task)
+            self._pump()
 
-    def _list(self, host: str) -> None:
-        """Put a host in the row of those that may start one, and wake a worker for it."""
-        if self._rows.get(host) and self._active[host] < self._per_host and host not in self._listed:
-            self._listed.add(host)
-            self._ready.append(host)
-            while self._idle:
-                waiter = self._idle.popleft()
-                if not waiter.done():
-                    waiter.set_result(None)
-                    break
+    def _heard(self, queue: _Queue, news: News) -> None:
+        host = queue.host
+        if news.silent:
+            host.went_nowhere()
+        elif news.trouble:
+            host.went_wrong(self._loop.time(), news.retry_after_seconds)
+        else:
+            host.went_well()
+        if host.is_down(self._loop.time()):
+            self._give_up(queue)
+        self._list(queue)
+        self._pump()
 
-    def _wake_all(self) -> None:
-        while self._idle:
-            waiter = self._idle.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
+    def _fail(self, error: Exception) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+    def _look_later(self) -> None:
+        """Look again soon who has been under way for long."""
+        if self._looker is None and len(self._tasks) < self._max_open:
+            self._looker = self._loop.call_later(_LOOK_EVERY_SECONDS, self._park)
+
+    def _park(self) -> None:
+        self._looker = None
+        before = self._loop.time() - _PARKED_AFTER_SECONDS
+        while self._started:
+            number, started = next(iter(self._started.items()))
+            if started > before:
+                break
+            del self._started[number]
+            self._parked.add(number)
+        self._pump()

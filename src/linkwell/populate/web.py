@@ -1,7 +1,8 @@
 """The web as a transport: one aiohttp session for a process, one TLS context, connections kept alive."""
 
+import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 from aiohttp import http_exceptions
@@ -15,6 +16,7 @@ from linkwell.populate.resolver import GuardedResolver, SocketMaker
 
 _KEEP_ALIVE_SECONDS = 15.0
 _MAX_HEADER_BYTES = 8_190
+_CLOSE = {"Connection": "close"}
 _OK_FIRST, _OK_LAST = 200, 299
 
 
@@ -27,16 +29,13 @@ class Web:
         user_agent: str,
         policy: AddressPolicy,
         pins: Pins,
-        concurrency: int,
         connect_timeout_seconds: float,
-        max_bytes: int,
     ) -> None:
         self._policy = policy
-        self._max_bytes = max_bytes
         self._resolver = GuardedResolver(policy, pins)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=concurrency,
+                limit=0,  # the schedule bounds what is open, and says when a connection is not needed again
                 resolver=self._resolver,
                 use_dns_cache=False,  # the resolver has its own, bounded
                 ssl=True,  # one default context, which aiohttp makes when it is loaded
@@ -57,18 +56,19 @@ class Web:
         await self._session.close()
         await self._resolver.close()
 
-    async def get(self, target: Target, reception: Reception) -> Hop:
+    async def get(self, target: Target, reception: Reception, *, last: bool = False) -> Hop:
         """Ask once; see `Transport.get`."""
         if _is_literal(target.host) and not self._policy.allows(target.host):
             raise Failure("refused_address")
         try:
-            return await self._get(target, reception)
+            return await self._get(target, reception, _CLOSE if last else None)
         except (aiohttp.ClientError, AddressRefused, OSError, ValueError) as error:
             # Without its cause: the texts of these errors name hosts and URLs.
             raise Failure(_kind(error)) from None
 
-    async def _get(self, target: Target, reception: Reception) -> Hop:
-        async with self._session.get(URL(target.url, encoded=True), allow_redirects=False) as response:
+    async def _get(self, target: Target, reception: Reception, more: Mapping[str, str] | None) -> Hop:
+        url = URL(target.url, encoded=True)
+        async with self._session.get(url, allow_redirects=False, headers=more) as response:
             headers = [
                 (name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in response.raw_headers
             ]
@@ -78,23 +78,34 @@ class Web:
             body = await self._read(response, reception)
             coding = response.headers.get("Content-Encoding")
             if coding:
-                body = decode_content(body, coding, self._max_bytes)
+                body = _decoded(body, coding, reception)
             return Hop(response.status, headers, body)
 
     async def _read(self, response: aiohttp.ClientResponse, reception: Reception) -> bytes:
         declared = response.content_length
-        if declared is not None and declared > self._max_bytes:
+        if declared is not None and declared > reception.max_bytes and not reception.cuts:
             raise Failure("too_large")
         pieces: list[bytes] = []
         size = 0
         async for piece in response.content.iter_any():
             size += len(piece)
-            if size > self._max_bytes:
-                raise Failure("too_large")
+            if size > reception.max_bytes:
+                if not reception.cuts:
+                    raise Failure("too_large")
+                pieces.append(piece[: len(piece) - size + reception.max_bytes])
+                break
             pieces.append(piece)
             if size > LARGE_BYTES:
                 await reception.enlarge()
         return b"".join(pieces)
+
+
+def _decoded(body: bytes, coding: str, reception: Reception) -> bytes:
+    """The body without its content coding.
+
+    A coding that was not asked for is no reason to overlook a site's rules: they are read as far as they go.
+    """
+    return decode_content(body, coding, reception.max_bytes, cuts=reception.cuts)
 
 
 def _is_literal(host: str) -> bool:
@@ -119,6 +130,8 @@ _TOO_LARGE = ("Got more than", "Too many headers")
 
 
 def _kind(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorDNSError) and error.os_error.errno == socket.EAI_AGAIN:
+        return "dns_unanswered"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "disconnected" if isinstance(error.__cause__, OSError) else "truncated"
     if isinstance(error, aiohttp.ClientResponseError):

@@ -48,6 +48,7 @@ _OF_LINK: Final = (
     "page_url",
     "license",
     "license_scope",
+    "credit",
     "train_ai",
     "tdm",
     "search",
@@ -59,6 +60,8 @@ COPY_SCHEMA: pa.Schema = pa.schema(
         *(pa.field(name, kind) for name, kind in _IMG2DATASET),
         *(_link_field(name) for name in _OF_LINK),
         pa.field("failure", _TEXT, metadata={"meaning": "class of the failure; null for a success"}),
+        pa.field("http_status", pa.int16(), metadata={"meaning": "of the last response; null where there was none"}),
+        pa.field("attempts", pa.int16(), metadata={"meaning": "how often it was asked for; 0: not at all"}),
     ]
 )
 """A row of a copy's sibling parquet: img2dataset's columns in its order, then ours."""
