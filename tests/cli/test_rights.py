@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.build.archives import record, response_record
 from typer.testing import CliRunner
 
 from linkwell.base.workspace import Workspace
-from linkwell.build import build
+from linkwell.build import build, current_build
 from linkwell.cli import app
 from linkwell.engine import Engine
 from linkwell.rights import DEFAULT_POLICY
@@ -77,3 +78,26 @@ def test_policy_shows_what_is_in_force(workspace: Workspace) -> None:
     assert result.exit_code == 0
     assert DEFAULT_POLICY.sha256 in result.output
     assert "GPTBot" in result.output
+
+
+def test_a_release_is_explained_by_the_build_it_came_from(
+    built: Workspace, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later build of other pages does not take the evidence of a release's links away; a build that is gone is said to be."""
+    first = current_build(built)
+    parts = SimpleNamespace(parts=first.links)
+    monkeypatch.setattr("linkwell.release.open_release", lambda _workspace, _version: parts)
+    later = tmp_path / "later.warc"
+    later.write_bytes(response_record(f'<img src="{URL}" alt="a heron">'.encode(), "https://other.example/"))
+    build(built, [str(later)], crawl="LATER", engine=engine)
+    command = ["rights", "explain", URL, "--release", "v1", "-w", str(built.root)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert f"in release v1, from build {first.name}" in result.output
+    assert "a robots meta of the page does not allow training AI on it" in result.output
+    assert "User-agent: ccbot: Disallow: /" in result.output
+    (built.builds / first.name / "build.json").unlink()
+    result = CliRunner().invoke(app, command)
+    assert "from a build that is not here" in result.output
+    assert "with the statements behind the verdicts, is not in this workspace" in result.output
+    assert "Training AI on it is not allowed." in result.output

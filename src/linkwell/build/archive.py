@@ -6,6 +6,7 @@ when the end is reached, the last record is looked at again, to tell a whole fil
 """
 
 import contextlib
+import os
 import re
 import zlib
 from collections import Counter
@@ -14,6 +15,8 @@ from typing import BinaryIO, cast
 
 import fsspec
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+
+from linkwell.base.errors import UnavailableError
 
 MAX_RECORD_BYTES = 32_000_000
 """A metadata record longer than this is skipped: Common Crawl's largest are some 10 MB, and a record is read whole."""
@@ -28,6 +31,24 @@ _LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*(\d{1,18})[ \t]*(?:\r\n|$)", re
 _GZIP_WINDOW = 31
 _PIECE_BYTES = 1 << 20
 _HEADER_BYTES = 1 << 15
+
+
+@contextlib.contextmanager
+def reading(source: str) -> Iterator[None]:
+    """Say which source it was where reading it fails for good.
+
+    Raises:
+        UnavailableError: the disk or the network fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise UnavailableError(
+            f"cannot be read: {reason}",
+            source,
+            "Check that it is there and readable, then give the same command again.",
+        ) from error
 
 
 class Archive:

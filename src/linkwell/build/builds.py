@@ -18,15 +18,18 @@ from linkwell.build.boilerplate import REJECTED, drop_boilerplate
 from linkwell.build.boilerplate import STAGES as BOILERPLATE_STAGES
 from linkwell.build.evidence import EVIDENCE_OUTPUT
 from linkwell.build.evidence import FOLDER as EVIDENCE_FOLDER
-from linkwell.build.extract import RESERVED_OUTPUT, ExtractParams, ExtractSettings
+from linkwell.build.extract import RESERVED_OUTPUT, UNLINKED_OUTPUT, ExtractParams, ExtractSettings
 from linkwell.build.filters import read_domains
+from linkwell.build.judging import STAGES as RIGHTS_STAGES
+from linkwell.build.judging import apply_well_known
 from linkwell.build.sources import expand_sources
-from linkwell.build.wellknown import CAPTURES_OUTPUT, apply_well_known
+from linkwell.build.wellknown import CAPTURES_OUTPUT, CollectParams
 from linkwell.engine import Engine, Input, StageResult, any_input, deduplicate, local_input, run_stage, task
 from linkwell.rights import RESTRICTION_COLUMNS, load_policy
 
 BUILD_FORMAT = "linkwell-build-1"
 _EXTRACT = "linkwell.build.extract:extract"
+_COLLECT = "linkwell.build.wellknown:collect_captures"
 RANK = "linkwell.rights:restriction_rank"
 _BUILD_FILE = "build.json"
 _CURRENT_FILE = "current.json"
@@ -52,6 +55,7 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
         skipped: records that are no HTML page, by reason.
         broken: damage met, by reason; what is not damaged was read.
         truncated_files: archives that end in the middle of a record; what stands before was read.
+        well_known_files: responses for robots.txt and its like that were kept.
         signals: statements about consent on pages with links, by verdict; `malformed` are those that do not read.
         seconds: that the work took, over all calls that did a part of it and finished theirs.
     """
@@ -72,6 +76,7 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
     skipped: dict[str, int]
     broken: dict[str, int]
     truncated_files: int
+    well_known_files: int = 0
     signals: dict[str, int]
     seconds: float
 
@@ -127,7 +132,13 @@ class Build:
 
 
 def build(
-    workspace: Workspace, sources: Sequence[str], *, crawl: str | None, engine: Engine, against: Sequence[Path] = ()
+    workspace: Workspace,
+    sources: Sequence[str],
+    *,
+    crawl: str | None,
+    engine: Engine,
+    against: Sequence[Path] = (),
+    well_known: Sequence[str] = (),
 ) -> BuildReport:
     """Take the links out of archives into the workspace, and make that its current build, unless there are none.
 
@@ -141,6 +152,7 @@ def build(
         engine: what runs the tasks.
         against: shards of earlier builds or releases. Of all rows with one URL, theirs too, the one with the most restrictive verdict
             survives, then that of the earlier shards, then the first; they themselves stay as they are.
+        well_known: archives that are read for robots.txt and its like only, and for no links, named as `sources` are.
 
     Raises:
         UsageError: no source was given.
@@ -155,8 +167,11 @@ def build(
     policy = load_policy(workspace)
     extract_settings = ExtractSettings(crawl, settings.max_text_characters, settings.max_url_characters, policy=policy)
     extract_settings = _with_filters(workspace, extract_settings)
+    apart = tuple(any_input(path) for path in expand_sources(well_known)) if well_known else ()
+    if apart:
+        extract_settings = msgspec.structs.replace(extract_settings, well_known=True)
     earlier = tuple(map(local_input, against))
-    name = _name_of(inputs, extract_settings, earlier)
+    name = _name_of(inputs, extract_settings, earlier, apart)
     folder = workspace.builds / name
     with workspace.lock("build"):
         done = read_build(folder)
@@ -167,11 +182,23 @@ def build(
             ]
             evidence_folder = folder / EVIDENCE_FOLDER
             extracted = run_stage(tasks, folder / "extract", engine, unit="archives", sweep_folders=(evidence_folder,))
-            captures = extracted.outputs(CAPTURES_OUTPUT)
+            alone = [
+                task("well-known", index, _COLLECT, CollectParams(each.path), (each,))
+                for index, each in enumerate(apart)
+            ]
+            collected = run_stage(alone, folder / "well-known", engine, unit="archives")
+            captures = [*extracted.outputs(CAPTURES_OUTPUT), *collected.outputs(CAPTURES_OUTPUT)]
             evidence = extracted.outputs(EVIDENCE_OUTPUT)
-            judged = apply_well_known(
-                extracted.outputs("links.parquet"), captures, evidence, folder, engine, policy=policy
+            applied = apply_well_known(
+                extracted.outputs("links.parquet"),
+                captures,
+                folder,
+                engine,
+                evidence=evidence,
+                unlinked=extracted.outputs(UNLINKED_OUTPUT),
+                policy=policy,
             )
+            judged = applied.shards
             boilerplate = 0
             if settings.filters.max_text_pages:
                 judged, boilerplate = drop_boilerplate(
@@ -185,18 +212,26 @@ def build(
                 rank_columns=RESTRICTION_COLUMNS,
                 bucket_rows=settings.bucket_rows,
                 against=against,
-                overruling=extracted.outputs(RESERVED_OUTPUT),
+                overruling=[*extracted.outputs(RESERVED_OUTPUT), *applied.reserved],
             )
             done = BuildFile(
                 format=BUILD_FORMAT,
-                report=_report(name, crawl, extracted, kept, time.monotonic() - started, boilerplate=boilerplate),
+                report=_report(
+                    name,
+                    crawl,
+                    extracted,
+                    kept,
+                    time.monotonic() - started,
+                    collected=collected,
+                    boilerplate=boilerplate,
+                ),
                 sources=inputs,
                 settings=extract_settings,
                 shards=tuple(shard_of(path, folder) for path in kept.outputs("links.parquet")),
                 rights_policy=policy.name,
                 rights_policy_sha256=policy.sha256,
                 evidence=tuple(os.path.relpath(path, folder.resolve()) for path in evidence),
-                well_known=tuple(os.path.relpath(path, folder.resolve()) for path in captures),
+                well_known=tuple(os.path.relpath(path, folder.resolve()) for path in [*captures, *applied.followed]),
             )
         finish_build(workspace, done)
     return done.report
@@ -211,7 +246,7 @@ def finish_build(workspace: Workspace, done: BuildFile) -> None:
     folder = workspace.builds / name
     if read_build(folder) is None:
         write_bytes(folder / _BUILD_FILE, msgspec.json.format(msgspec.json.encode(done), indent=1))
-    for stage in ("extract", "rights", "scatter", "reduce", *BOILERPLATE_STAGES):
+    for stage in ("extract", "well-known", *RIGHTS_STAGES, "scatter", "reduce", *BOILERPLATE_STAGES):
         # Everything in them stands in the shards, or was a duplicate: a second copy of links is one more to purge.
         shutil.rmtree(folder / stage, ignore_errors=True)
     if done.report.links:
@@ -248,6 +283,17 @@ def current_build(workspace: Workspace) -> Build:
     return _as_build(folder, found)
 
 
+def finished_builds(workspace: Workspace) -> list[Build]:
+    """Every build of the workspace that is whole, the current one first, then by name."""
+    folders = sorted(path for path in workspace.builds.glob("*") if path.is_dir()) if workspace.builds.is_dir() else []
+    found = [_as_build(folder, held) for folder in folders if (held := read_build(folder)) is not None]
+    try:
+        current = current_build(workspace).name
+    except (MissingError, DamagedFileError):
+        current = ""
+    return sorted(found, key=lambda build: build.name != current)
+
+
 def _as_build(folder: Path, found: BuildFile) -> Build:
     links = [folder / shard.path for shard in found.shards]
     return Build(
@@ -273,8 +319,10 @@ def _with_filters(workspace: Workspace, settings: ExtractSettings) -> ExtractSet
     return msgspec.structs.replace(settings, filters=filters, blocked_domains_sha256=domains)
 
 
-def _name_of(inputs: tuple[Input, ...], settings: ExtractSettings, earlier: tuple[Input, ...]) -> str:
-    what = (BUILD_FORMAT, inputs, settings, earlier) if earlier else (BUILD_FORMAT, inputs, settings)
+def _name_of(
+    inputs: tuple[Input, ...], settings: ExtractSettings, earlier: tuple[Input, ...], apart: tuple[Input, ...]
+) -> str:
+    what = (BUILD_FORMAT, inputs, settings, *((earlier, apart) if apart else (earlier,) if earlier else ()))
     digest = hashlib.sha256(msgspec.json.encode(what)).hexdigest()
     return f"b-{digest[:12]}"
 
@@ -297,9 +345,16 @@ def shard_of(path: Path, folder: Path) -> Shard:
 
 
 def _report(
-    name: str, crawl: str | None, extracted: StageResult, kept: StageResult, seconds: float, *, boilerplate: int
+    name: str,
+    crawl: str | None,
+    extracted: StageResult,
+    kept: StageResult,
+    seconds: float,
+    *,
+    collected: StageResult,
+    boilerplate: int,
 ) -> BuildReport:
-    counts = extracted.counts()
+    counts = extracted.counts() + collected.counts()
     counts[REJECTED] += boilerplate
     applied = kept.counts()
     counts["rejected_opted_out_elsewhere"] += applied["overruled"]
@@ -315,7 +370,7 @@ def _report(
     return BuildReport(
         name=name,
         crawl=crawl,
-        sources=len(extracted.marks),
+        sources=len(extracted.marks) + len(collected.marks),
         bytes_read=counts["bytes_read"],
         pages=counts["pages"],
         images=counts["images"],
@@ -329,6 +384,7 @@ def _report(
         skipped=_named(counts, "skipped_"),
         broken=_named(counts, "broken_"),
         truncated_files=counts["truncated_files"],
+        well_known_files=counts["well_known_files"],
         signals=_named(counts, "signals_"),
         seconds=round(seconds, 3),
     )

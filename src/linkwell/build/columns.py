@@ -1,7 +1,7 @@
 """Links gathered page by page and turned into Arrow tables, a batch at a time."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +35,9 @@ RESERVED_SCHEMA: pa.Schema = pa.schema(
     [("link_id", pa.binary(16)), *((use, pa.string()) for use in USES)]  # type: ignore[arg-type] # the stub says object
 )
 """A URL that a page opted out and that is no link for another reason: its caption is missing or filtered, say."""
+
+UNLINKED_SCHEMA: pa.Schema = pa.schema([("page_url", pa.string()), ("link_id", pa.binary(16))])  # type: ignore[arg-type] # as above
+"""A picture of a page that is no link, as `RESERVED_SCHEMA` says, where the page's host may still opt it out."""
 
 _HTTP = ("http://", "https://")
 _DISALLOW = VERDICTS.index("disallow")
@@ -72,6 +75,8 @@ class LinkCollector:
         self._min_side = filters.min_side_pixels
         self._evidence: list[Evidence] = []
         self._reserved: dict[str, Codes] = {}
+        self.keeps_unlinked = False
+        self._unlinked: list[tuple[str, str]] = []
         self._clear()
 
     def _clear(self) -> None:
@@ -139,6 +144,8 @@ class LinkCollector:
         counts["images"] += len(page.images)
         if page.headers or page.metas:
             self._reserve(page, first)
+        if self.keeps_unlinked and len(kept) < len(page.images):
+            self._unlinked += [(page.url, url) for url in self._not_kept(page, first)]
         if kept:
             counts["links"] += len(kept)
             self._add_page(page, first, kept)
@@ -148,11 +155,16 @@ class LinkCollector:
         codes, _stated = _judge(tuple(page.headers), tuple(page.metas), self._policy)
         if _DISALLOW not in codes[: USES.index("search")]:
             return
+        for url in self._not_kept(page, first):
+            self._reserved[url] = max(codes, self._reserved.get(url, codes), key=lambda held: held.count(_DISALLOW))
+
+    def _not_kept(self, page: Page, first: int) -> Iterator[str]:
+        """The URLs of the page's pictures that are no rows from `first` on."""
         kept = set(self._urls[first:])
         for src in {image.url for image in page.images}:
             url, reason = self._resolver.resolve(src)
             if reason is None and url not in kept:
-                self._reserved[url] = max(codes, self._reserved.get(url, codes), key=lambda held: held.count(_DISALLOW))
+                yield url
 
     def _needs_rules(self, first: int) -> bool:
         """Whether a rule may be against a row from `first` on: a page's URLs are searched for the extensions all at once."""
@@ -254,6 +266,17 @@ class LinkCollector:
         taken, self._reserved = self._reserved, {}
         verdicts = [[VERDICTS[codes[number]] for codes in taken.values()] for number in range(len(USES))]
         return pa.table([link_ids(taken), *(pa.array(each, pa.string()) for each in verdicts)], schema=RESERVED_SCHEMA)
+
+    @property
+    def unlinked_count(self) -> int:
+        """How many rows `take_unlinked` would give."""
+        return len(self._unlinked)
+
+    def take_unlinked(self) -> pa.Table:
+        """The pictures since the last call that are no links, in `UNLINKED_SCHEMA`; none unless `keeps_unlinked`."""
+        taken, self._unlinked = self._unlinked, []
+        pages = pa.array([page for page, _url in taken], pa.string())
+        return pa.table([pages, link_ids([url for _page, url in taken])], schema=UNLINKED_SCHEMA)
 
     def take_evidence(self) -> list[Evidence]:
         """What the pages since the last call stated."""

@@ -4,10 +4,19 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from linkwell.engine import TaskContext
 from linkwell.rights import EVIDENCE_SCHEMA, Evidence, evidence_table
 
 EVIDENCE_OUTPUT = "evidence.parquet"
 FOLDER = "evidence"
+
+
+def kept_beside(context: TaskContext, name: str) -> Path:
+    """A place for evidence: in a folder of the build's own, which stays when the stage's is cleared."""
+    final = context.folder.parent / FOLDER / f"{context.task.index:05d}-{context.task.key[:8]}.{name}"
+    return context.output(name, final)
+
+
 _MAX_HELD_ROWS = 10_000
 """A row takes at most some 8 kB."""
 

@@ -12,8 +12,10 @@ from linkwell.base.errors import MissingError
 from linkwell.base.ids import canonical_url, link_id
 from linkwell.base.schema import USES
 from linkwell.base.shards import read_tables
-from linkwell.build.wellknown import captures_of
-from linkwell.rights import PARSER, HostFiles, Policy, host_key, seen_at_text, statement_words
+from linkwell.build.builds import Build
+from linkwell.build.judging import page_targets
+from linkwell.build.wellknown import read_captures
+from linkwell.rights import PARSER, Capture, HostFiles, Policy, host_key, redirect_target, seen_at_text, statement_words
 
 _MAX_SHOWN_CHARACTERS = 500
 
@@ -68,7 +70,9 @@ def explain(
     """
     row = _row(url, links)
     page: str = row["page_url"]
-    told = [*_on_page(page, evidence), *_at_hosts(row["url"], page, well_known, policy)]
+    told = list(_on_page(page, evidence))
+    pointers = [each.said for each in told if each.kind == "rsl-pointer"]
+    told += _at_hosts(row["url"], page, pointers, well_known, policy)
     order = {use: place for place, use in enumerate(USES)}
     told.sort(key=lambda each: order.get(each.use, len(order)))
     seen = row["seen_at"]
@@ -84,6 +88,29 @@ def explain(
         verdicts={use: row[use] for use in USES},
         statements=tuple(told),
     )
+
+
+def build_behind(url: str, links: Sequence[Path], builds: Sequence[Build]) -> Build | None:
+    """The build that a link of a release came from: the first that has it from the same capture; None where none has.
+
+    Args:
+        url: as for `explain`.
+        links: the release's parts.
+        builds: those of the workspace.
+
+    Raises:
+        MissingError: no such link is in `links`.
+        DamagedFileError: a file does not read.
+    """
+    row = _row(url, links)
+    for build in builds:
+        try:
+            held = _row(row["url"], build.links)
+        except MissingError:
+            continue
+        if all(held[name] == row[name] for name in ("page_url", "warc", "offset")):
+            return build
+    return None
 
 
 def _row(url: str, links: Sequence[Path]) -> dict[str, Any]:
@@ -133,11 +160,24 @@ def _on_page(page: str, evidence: Sequence[Path]) -> Iterator[Told]:
             )
 
 
-def _at_hosts(url: str, page: str, well_known: Sequence[Path], policy: Policy) -> Iterator[Told]:
+def _at_hosts(
+    url: str, page: str, pointers: Sequence[str], well_known: Sequence[Path], policy: Policy
+) -> Iterator[Told]:
     asked = [(url, "image", host_key(url)), (page, "page", host_key(page))]
-    by_host = captures_of(well_known, {host for _url, _scope, host in asked if host})
-    for about, scope, host in asked:
-        for capture, signal in HostFiles(by_host.get(host or "", []), policy).statements(about, scope=scope):
+    targets = [redirect_target(page, each) for raw in pointers for each in page_targets(raw)]
+    documents = [each for each in targets if each]
+    hosts = {host for _url, _scope, host in asked if host} | {host for each in documents if (host := host_key(each))}
+    by_host: dict[str, list[Capture]] = {}
+    for host_of, capture in read_captures(well_known, hosts):
+        by_host.setdefault(host_of, []).append(capture)
+    sets = [(about, scope, by_host.get(host or "", [])) for about, scope, host in asked]
+    for document in dict.fromkeys(documents):
+        terms = [
+            each for each in by_host.get(host_key(document) or "", []) if (each.kind, each.url) == ("rsl", document)
+        ]
+        sets.append((page, "page", terms))
+    for about, scope, captures in sets:
+        for capture, signal in HostFiles(captures, policy).statements(about, scope=scope):
             yield Told(
                 use=signal.use,
                 verdict=signal.verdict,

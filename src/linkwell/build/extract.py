@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,13 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from linkwell.base.errors import UnavailableError
 from linkwell.base.schema import LINK_SCHEMA
 from linkwell.base.settings import FilterSettings
 from linkwell.base.shards import ParquetWriter, storage_error
-from linkwell.build.archive import MAX_RECORD_BYTES, Archive
-from linkwell.build.columns import BATCH_ROWS, LinkCollector
-from linkwell.build.evidence import EVIDENCE_OUTPUT, FOLDER, EvidenceWriter
+from linkwell.build.archive import MAX_RECORD_BYTES, Archive, reading
+from linkwell.build.columns import BATCH_ROWS, UNLINKED_SCHEMA, LinkCollector
+from linkwell.build.evidence import EVIDENCE_OUTPUT, EvidenceWriter, kept_beside
 from linkwell.build.filters import NO_FILTERS, read_domains
 from linkwell.build.html import read_html_page
 from linkwell.build.language import LanguageDetector
@@ -30,6 +28,9 @@ from linkwell.build.wat import read_wat_page
 from linkwell.build.wellknown import CAPTURES_OUTPUT, CaptureWriter, read_capture
 from linkwell.engine import TaskContext
 from linkwell.rights import DEFAULT_POLICY, Policy
+
+UNLINKED_OUTPUT = "unlinked.parquet"
+"""Output of `extract`, in `columns.UNLINKED_SCHEMA`; empty where no well-known file can be at hand."""
 
 RESERVED_OUTPUT = "reserved.parquet"
 """Output of `extract`, in `columns.RESERVED_SCHEMA`; none where no page opts out a picture that is no link."""
@@ -56,6 +57,8 @@ class ExtractSettings(msgspec.Struct, frozen=True):
     policy: Policy = DEFAULT_POLICY
     filters: FilterSettings = NO_FILTERS
     blocked_domains_sha256: str = ""
+    well_known: bool = False
+    """Whether well-known files are given apart, so that a WAT's pages may be opted out by them too."""
 
 
 class ExtractParams(msgspec.Struct, frozen=True):
@@ -84,13 +87,16 @@ def extract(context: TaskContext) -> None:
         blocked_domains=_blocked_domains(settings),
     )
     output = context.output("links.parquet")
-    evidence = EvidenceWriter(_beside(context, EVIDENCE_OUTPUT))
-    captures = CaptureWriter(_beside(context, CAPTURES_OUTPUT))
+    evidence = EvidenceWriter(kept_beside(context, EVIDENCE_OUTPUT))
+    captures = CaptureWriter(kept_beside(context, CAPTURES_OUTPUT))
+    collector.keeps_unlinked = settings.well_known
     reserved: list[pa.Table] = []
+    unlinked = context.output(UNLINKED_OUTPUT)
     try:
         with (
             fewer_collections(),
             ParquetWriter(output, LINK_SCHEMA, row_group_rows=ROW_GROUP_ROWS, intermediate=True) as writer,
+            ParquetWriter(unlinked, UNLINKED_SCHEMA, intermediate=True) as others,
         ):
             for page in read_pages(params.source, context.counts, collector, settings.crawl, captures):
                 collector.add(page)
@@ -98,9 +104,12 @@ def extract(context: TaskContext) -> None:
                     evidence.add(collector.take_evidence())
                     writer.write(collector.take_table())
                     reserved.append(collector.take_reserved())
+                if collector.unlinked_count >= BATCH_ROWS:
+                    others.write(collector.take_unlinked())
             if collector.row_count:
                 evidence.add(collector.take_evidence())
                 writer.write(collector.take_table())
+            others.write(collector.take_unlinked())
             reserved.append(collector.take_reserved())
             if any(table.num_rows for table in reserved):
                 pq.write_table(pa.concat_tables(reserved), context.output(RESERVED_OUTPUT), compression="lz4")
@@ -114,12 +123,6 @@ def extract(context: TaskContext) -> None:
 def _blocked_domains(settings: ExtractSettings) -> frozenset[str]:
     path = settings.filters.blocked_domains
     return read_domains(Path(path)) if path else frozenset()
-
-
-def _beside(context: TaskContext, name: str) -> Path:
-    """A place for evidence: in a folder of the build's own, which stays when the stage's is cleared."""
-    final = context.folder.parent / FOLDER / f"{context.task.index:05d}-{context.task.key[:8]}.{name}"
-    return context.output(name, final)
 
 
 @contextmanager
@@ -147,15 +150,8 @@ def read_pages(
     Raises:
         UnavailableError: the disk or the network fails.
     """
-    try:
+    with reading(source):
         yield from _read_pages(source, counts, collector, crawl, captures)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise UnavailableError(
-            f"cannot be read: {reason}",
-            source,
-            "Check that it is there and readable, then give the same command again.",
-        ) from error
 
 
 def _read_pages(  # noqa: C901, PLR0912 - one branch for each kind of record
@@ -199,6 +195,8 @@ def _read_pages(  # noqa: C901, PLR0912 - one branch for each kind of record
                 captures.add(capture)
                 counts["well_known_files"] += 1
             else:
+                # Behind it, or in another archive, may be what the page's host says of it.
+                collector.keeps_unlinked = True
                 page = read_html_page(record, warc, counts)
         except OSError as error:
             archive.damaged(record, error)

@@ -14,7 +14,7 @@ def add_build_commands(app: typer.Typer) -> None:
     app.command("build")(build)
 
 
-def build(
+def build(  # noqa: PLR0917 - one parameter for each option
     sources: Annotated[
         list[str],
         typer.Argument(
@@ -25,6 +25,14 @@ def build(
     crawl: Annotated[
         str | None, typer.Option("--crawl", help="Name of the crawl. [default: as each archive says]", metavar="NAME")
     ] = None,
+    well_known: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--well-known",
+            help="WARC files read for robots.txt and its like only, such as Common Crawl's robotstxt files: named as SOURCE is.",
+            metavar="FILES",
+        ),
+    ] = None,
     against: AgainstOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -33,13 +41,15 @@ def build(
 
     The same command goes on where a stopped one left off. Exit code 1: done, but a source was damaged or cut short.
 
-    Example: linkwell build crawl/*.warc.wat.gz --crawl CC-MAIN-2024-22
+    Example: linkwell build crawl/*.warc.wat.gz --crawl CC-MAIN-2024-22 --well-known 'robotstxt/*.warc.gz'
     """
     from linkwell.build import build as run_build
 
     opened = open_workspace(workspace)
     earlier = find_against(opened, against or ())
-    report = run_build(opened, sources, crawl=crawl, engine=open_engine(opened), against=earlier)
+    report = run_build(
+        opened, sources, crawl=crawl, engine=open_engine(opened), against=earlier, well_known=well_known or ()
+    )
     summary = (
         f"{report.pages:,} pages in {report.sources:,} archives hold {report.images:,} images: "
         f"{report.links:,} links, {report.duplicates:,} duplicates, {sum(report.rejected.values()):,} rejected."
@@ -49,6 +59,10 @@ def build(
         lines.append(f"Known already: {report.known:,}.")
     if report.rejected:
         lines.append(f"Rejected: {counted(report.rejected)}.")
+    if report.well_known_files:
+        lines.append(f"Files of hosts (robots.txt and its like): {report.well_known_files:,}.")
+    elif well_known:
+        lines.append("No robots.txt or its like is in the files given for them.")
     if report.signals:
         lines.append(f"Statements about consent: {counted(report.signals)}.")
     if not report.links:

@@ -7,7 +7,7 @@ import typer
 from linkwell.cli.output import JsonOption, WorkspaceOption, emit, open_workspace
 
 if TYPE_CHECKING:
-    from linkwell.build import Explanation
+    from linkwell.build import Build, Explanation
 
 rights_app = typer.Typer(
     no_args_is_help=True, help="Say what is known about consent and licence of a link, and under which policy."
@@ -37,28 +37,26 @@ def explain(
     """
     import msgspec
 
-    from linkwell.base.errors import MissingError
-    from linkwell.build import current_build
+    from linkwell.build import build_behind, current_build, finished_builds
     from linkwell.build import explain as run_explain
     from linkwell.rights import load_policy
 
     opened = open_workspace(workspace)
     held = load_policy(opened)
-    try:
+    build: Build | None
+    if release is None:
         build = current_build(opened)
-    except MissingError:
-        if release is None:
-            raise
-        build = None
-    place, links = (f"build {build.name}", list(build.links)) if build else ("", [])
-    if release is not None:
+        place, links = f"build {build.name}", list(build.links)
+    else:
         from linkwell.release import open_release
 
-        place, links = f"release {release}", list(open_release(opened, release).parts)
+        links = list(open_release(opened, release).parts)
+        build = build_behind(url, links, finished_builds(opened))
+        place = f"release {release}, from {f'build {build.name}' if build else 'a build that is not here'}"
     found = run_explain(url, links, build.evidence if build else (), build.well_known if build else (), policy=held)
     same_policy = build is None or build.rights_policy_sha256 in ("", held.sha256)
     result = msgspec.to_builtins(found) | {"in": place, "policy": {"name": held.name, "sha256": held.sha256}}
-    lines = _lines(found, place)
+    lines = _lines(found, place, kept=build is not None)
     lines.append(f"Policy: {held.name}, SHA-256 {held.sha256}")
     if not same_policy:
         lines.append("  The policy was changed since the build: build again to have its verdicts follow.")
@@ -92,7 +90,7 @@ def policy(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
     )
 
 
-def _lines(found: "Explanation", place: str) -> list[str]:
+def _lines(found: "Explanation", place: str, *, kept: bool) -> list[str]:
     from linkwell.rights import verdict_words
 
     lines = [
@@ -103,7 +101,9 @@ def _lines(found: "Explanation", place: str) -> list[str]:
     lines += [f"{use + ':':9} {verdict:12} {verdict_words(use, verdict)}" for use, verdict in found.verdicts.items()]
     licence = f"{found.license} (stated for the {found.license_scope})" if found.license else "none stated"
     lines.append(f"licence:  {licence}")
-    if not found.statements:
+    if not kept:
+        lines.append("The build it came from, with the statements behind the verdicts, is not in this workspace.")
+    elif not found.statements:
         lines.append("No statement about it was seen.")
     else:
         lines.append("Why:")

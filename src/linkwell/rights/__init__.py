@@ -7,22 +7,26 @@ from linkwell.rights.policy import DEFAULT_POLICY, POLICY_FILE, Policy, load_pol
 from linkwell.rights.robots import Robots, parse_robots
 from linkwell.rights.robots_tag import TRAINING_AGENTS
 from linkwell.rights.rsl import MEDIA_TYPE as RSL_TYPE
+from linkwell.rights.rsl import rsl_links
 from linkwell.rights.statements import HEADER_NAMES, META_NAMES, RSL_LINK, header_signals, meta_signals
 from linkwell.rights.verdicts import (
     RESTRICTION_COLUMNS,
+    STRENGTH,
     UNSTATED,
     Signal,
     Verdicts,
     combine,
     restriction_rank,
+    strongest,
 )
 from linkwell.rights.well_known import (
+    MAX_REDIRECTS,
     MAX_WELL_KNOWN_BYTES,
     Capture,
     HostFiles,
     host_key,
     redirect_target,
-    resolve_redirects,
+    targets,
     well_known_kind,
 )
 from linkwell.rights.words import KINDS, statement_words, verdict_words
@@ -32,6 +36,7 @@ __all__ = [
     "EVIDENCE_SCHEMA",
     "HEADER_NAMES",
     "KINDS",
+    "MAX_REDIRECTS",
     "MAX_WELL_KNOWN_BYTES",
     "META_NAMES",
     "PARSER",
@@ -39,6 +44,7 @@ __all__ = [
     "RESTRICTION_COLUMNS",
     "RSL_LINK",
     "RSL_TYPE",
+    "STRENGTH",
     "TRAINING_AGENTS",
     "UNSTATED",
     "Capture",
@@ -62,10 +68,12 @@ __all__ = [
     "parse_robots",
     "read_embedded",
     "redirect_target",
-    "resolve_redirects",
     "restriction_rank",
+    "rsl_links",
     "seen_at_text",
     "statement_words",
+    "strongest",
+    "targets",
     "verdict_words",
     "well_known_kind",
 ]

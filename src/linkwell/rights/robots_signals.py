@@ -123,7 +123,7 @@ class _Preferences:
                 training.setdefault(pattern, {}).setdefault(
                     ("train_ai", verdict), ("disallow-ai-training", "train_ai", verdict, evidence)
                 )
-            elif record.key == "license" and is_absolute(record.value) and len(self._always) < _MAX_POINTERS:
+            elif record.key == "license" and _is_absolute(record.value) and len(self._always) < _MAX_POINTERS:
                 self._always["rsl-pointer", "train_ai", "conditional", evidence] = None
         self._on_paths = [(pattern, stated) for (pattern, _use, _verdict), stated in on_paths.items()]
         self._longest = [
@@ -147,7 +147,14 @@ class _Preferences:
         yield from (_signal(kind, scope, *rest) for kind, *rest in self._always)
 
 
-def is_absolute(target: str) -> bool:
+def license_pointers(robots: Robots) -> list[str]:
+    """The addresses of RSL terms that a file names, wherever it names them."""
+    records = [record for group in robots.groups for record in group.records]
+    named = [each.value for each in (*robots.records, *records) if each.key == "license" and _is_absolute(each.value)]
+    return list(dict.fromkeys(named))[:_MAX_POINTERS]
+
+
+def _is_absolute(target: str) -> bool:
     """Whether the target of a License record is a whole address, as RSL wants it."""
     return target.lower().startswith(("http://", "https://"))
 

@@ -51,22 +51,29 @@ class Verdicts(NamedTuple):
 UNSTATED = Verdicts()
 """What nothing at all comes to."""
 
-_STRENGTH = {"disallow": 4, "conditional": 3, "unknown": 2, "allow": 1}
+STRENGTH = {"disallow": 4, "conditional": 3, "unknown": 2, "allow": 1}
+"""Of statements that meet: the highest wins. `unknown` is one that does not read; 0 would be none at all."""
 
 
-def combine(signals: Iterable[Signal], policy: Policy = DEFAULT_POLICY) -> Verdicts:
-    """The verdict for each use: the strongest statement wins, in the order disallow, conditional, malformed, allow."""
-    strongest: dict[str, str] = {}
+def strongest(signals: Iterable[Signal], policy: Policy = DEFAULT_POLICY) -> dict[str, str]:
+    """The verdict for each use that anything is stated about; `unknown` is then what does not read."""
+    found: dict[str, str] = {}
     malformed = policy.malformed
     pages_count = policy.pages_cover_images
     for signal in signals:
         if not pages_count and signal.scope == "page":
             continue
         verdict = malformed if signal.verdict == "unknown" else signal.verdict
-        held = strongest.get(signal.use)
-        if held is None or _STRENGTH[verdict] > _STRENGTH[held]:
-            strongest[signal.use] = verdict
-    return Verdicts(**strongest) if strongest else UNSTATED
+        held = found.get(signal.use)
+        if held is None or STRENGTH[verdict] > STRENGTH[held]:
+            found[signal.use] = verdict
+    return found
+
+
+def combine(signals: Iterable[Signal], policy: Policy = DEFAULT_POLICY) -> Verdicts:
+    """The verdict for each use: the strongest statement wins, in the order disallow, conditional, malformed, allow."""
+    found = strongest(signals, policy)
+    return Verdicts(**found) if found else UNSTATED
 
 
 _RANK = {"disallow": 2, "conditional": 1, "unknown": 0, "allow": 0}

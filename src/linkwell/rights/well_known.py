@@ -2,10 +2,11 @@
 
 What a response is worth: 2xx, the file, unless it is HTML, which is an error page in disguise and states nothing. 4xx: no file. 5xx
 of robots.txt, where no good response was seen: complete disallow (RFC 9309, 2.3.1.4), if the policy says so. 3xx: the target's
-response, up to five of them, for the host that was asked (RFC 9309, 2.3.1.2). Several captures add up: any disallow wins.
+response, up to five of them, for the host that was asked (RFC 9309, 2.3.1.2), which whoever gathers the captures looks up
+(`targets`). Several captures add up: any disallow wins. RSL terms that a robots.txt points to count as if they stood on its host.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import can_ada
@@ -13,7 +14,7 @@ import msgspec
 
 from linkwell.rights.policy import DEFAULT_POLICY, Policy
 from linkwell.rights.robots import Robots, parse_robots
-from linkwell.rights.robots_signals import RobotsStatements
+from linkwell.rights.robots_signals import RobotsStatements, license_pointers
 from linkwell.rights.rsl import MEDIA_TYPE, POINTER_KIND, Rsl, parse_rsl
 from linkwell.rights.tdmrep import TdmRep, parse_tdmrep
 from linkwell.rights.text_files import AiTxt, TrustTxt, parse_ai_txt, parse_trust_txt
@@ -37,7 +38,8 @@ WELL_KNOWN_PATHS = {
 
 _LAST_WORDS = ("s.txt", "i.txt", "t.txt", "p.json", "e.xml", "l.xml")
 _OK, _REDIRECT, _CLIENT, _SERVER = 200, 300, 400, 500
-_MAX_REDIRECTS = 5
+MAX_REDIRECTS = 5
+"""Followed for one file (RFC 9309, 2.3.1.2)."""
 
 
 class Capture(msgspec.Struct, frozen=True):
@@ -81,24 +83,14 @@ def looks_like_html(body: bytes) -> bool:
     return start.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<!--", b"<script", b"<meta", b"<div"))
 
 
-def resolve_redirects(captures: Iterable[Capture]) -> list[Capture]:
-    """The captures with each redirect replaced by the last response its chain leads to; chains that lead nowhere are left out."""
-    listed = list(captures)
-    by_url: dict[str, Capture] = {}
-    for each in listed:
-        held = by_url.get(each.url)
-        if held is None or (held.status != _OK and each.status == _OK):
-            by_url[each.url] = each
-    resolved = []
-    for each in listed:
-        end: Capture | None = each
-        for _ in range(_MAX_REDIRECTS):
-            if end is None or not _REDIRECT <= end.status < _CLIENT:
-                break
-            end = by_url.get(_target(end) or "")
-        if end is not None and not _REDIRECT <= end.status < _CLIENT:
-            resolved.append(each if end is each else msgspec.structs.replace(each, status=end.status, body=end.body))
-    return resolved
+def targets(capture: Capture) -> list[str]:
+    """What has to be looked up to know what a response says: where it redirects to, or the terms that a robots.txt names."""
+    if _REDIRECT <= capture.status < _CLIENT:
+        target = redirect_target(capture.url, capture.location)
+        return [target] if target else []
+    if capture.kind != "robots.txt" or capture.status >= _CLIENT or b"icense" not in capture.body.lower():
+        return []
+    return license_pointers(parse_robots(capture.body))
 
 
 def redirect_target(url: str, location: str | None) -> str | None:
@@ -107,10 +99,6 @@ def redirect_target(url: str, location: str | None) -> str | None:
         return (can_ada.parse(url) + location).href if location else None
     except ValueError:
         return None
-
-
-def _target(capture: Capture) -> str | None:
-    return redirect_target(capture.url, capture.location)
 
 
 class HostFiles:
@@ -132,7 +120,8 @@ class HostFiles:
         self._rsls = _read(captures, "rsl", parse_rsl)
         trusts = _read(captures, "trust.txt", parse_trust_txt)
         self._trusts = [each for each in trusts if "/.well-known/" in each[0].url] or trusts
-        good = any(c.kind == "robots.txt" and c.status < _SERVER for c in captures)
+        answered = [c for c in captures if c.kind == "robots.txt" and not _REDIRECT <= c.status < _CLIENT]
+        good = any(c.status < _SERVER for c in answered)
         self._broken = [c for c in captures if c.kind == "robots.txt" and c.status >= _SERVER] if not good else []
 
     def __bool__(self) -> bool:
