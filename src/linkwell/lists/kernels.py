@@ -26,13 +26,13 @@ _LIMIT = 31
 _BLOCK = 64
 """Sketches compared at a time; vectors of the processor hold 8 to 32."""
 _FIRST_LIMIT, _PAIR_LIMIT = 1, 3
-_SCAN_COST = 16
+_SCAN_COST = 8
 """Reading a hash in a scan costs about as much as this many sketches read in a row."""
-_LOOK_UP_COST = 128
+_LOOK_UP_COST = 256
 """Looking up a hash at a random place costs about as much as this many sketches."""
 _LEAST_BUDGET = 1_000_000
 """What a query may always spend, in sketches: a tenth of a millisecond."""
-_SCAN_TILE = 2_048
+_SCAN_TILE = 512
 """Hashes that stay in the processor's cache while several queries are compared with them."""
 
 _CACHE_VARIABLE = "LINKWELL_CACHE"
@@ -194,20 +194,22 @@ def _compare(  # noqa: PLR0917 - compiled functions take no keywords
 
 
 @_compiled
-def _scan(bank: Bank, queries: Queries, searched: Places, answer: Answer, found: int) -> int:
-    """Compare the queries that were given up after a table (-1: they were not) with every hash, for what later tables would find."""
-    dear = np.flatnonzero(searched >= 0)
+def _scan(bank: Bank, queries: Queries, given_up: Places, answer: Answer, found: int) -> int:
+    """Compare the queries that were given up at a table (-1: they were not) with every hash, for what it and later tables would find."""
+    dear = np.flatnonzero(given_up >= 0)
     total = bank.words.shape[0]
-    for first in range(0, total if dear.size else 0, _SCAN_TILE):
-        last = min(first + _SCAN_TILE, total)
+    for start in range(0, total if dear.size else 0, _SCAN_TILE):
+        stop = min(start + _SCAN_TILE, total)
         for row in dear:
             if answer.enough > 0 and answer.missing[row] == 0:
                 continue
-            for entry in range(first, last):
-                if _distance(bank, entry, queries, row) <= _LIMIT:
+            first, third = queries.words[row, 0], queries.words[row, 2]
+            for entry in range(start, stop):
+                half = _bits(bank.words[entry, 0] ^ first) + _bits(bank.words[entry, 2] ^ third)
+                if half <= _LIMIT and _distance(bank, entry, queries, row) <= _LIMIT:
                     if answer.hits.shape[0] > 0:
                         _mark(answer, bank.owners[entry], row)
-                    elif _first_table(bank.parts[entry], queries.parts[row]) > searched[row]:
+                    elif _first_table(bank.parts[entry], queries.parts[row]) >= given_up[row]:
                         if found < answer.rows.size:
                             answer.rows[found] = row
                             answer.entries[found] = entry
@@ -225,7 +227,7 @@ def search(bank: Bank, queries: Queries, answer: Answer) -> int:  # noqa: C901 -
     count = queries.words.shape[0]
     budget = max(np.int64(bank.words.shape[0]) * _SCAN_COST, _LEAST_BUDGET)
     spent = np.zeros(count, np.int64)
-    searched = np.full(count, -1, np.int64)
+    given_up = np.full(count, -1, np.int64)
     held = np.empty(2 * _BLOCK, np.uint32)
     found = 0
     for table in range(PARTS):
@@ -233,10 +235,10 @@ def search(bank: Bank, queries: Queries, answer: Answer) -> int:  # noqa: C901 -
         starts, entries, sketches = bank.starts[table], bank.entries[table], bank.sketches[table]
         # In the order of the part, neighbours in the queue look into the same buckets.
         for row in np.argsort(queries.parts[:, table]):
-            if searched[row] >= 0 or (answer.enough > 0 and answer.missing[row] == 0):
+            if given_up[row] >= 0 or (answer.enough > 0 and answer.missing[row] == 0):
                 continue
             part, sketch = queries.parts[row, table], queries.parts[row, following]
-            waiting = 0
+            waiting, before = 0, found
             for flip in range(-1, PARTS):
                 # The part itself, then with each of its bits turned over; the next part may differ in what is left of three bits.
                 bucket = np.int64(part) if flip < 0 else np.int64(part ^ np.uint16(1 << flip))
@@ -257,8 +259,14 @@ def search(bank: Bank, queries: Queries, answer: Answer) -> int:  # noqa: C901 -
                         found = _compare(bank, held[:waiting], queries, row, table, answer, found)
                         spent[row] += waiting * _LOOK_UP_COST
                         waiting = 0
-            found = _compare(bank, held[:waiting], queries, row, table, answer, found)
-            spent[row] += waiting * _LOOK_UP_COST
+                        if spent[row] > budget:
+                            break
+                if spent[row] > budget:
+                    break
             if spent[row] > budget:
-                searched[row] = table
-    return _scan(bank, queries, searched, answer, found)
+                # Given up: what this table found so far is taken back, and left to the scan.
+                given_up[row], found = table, before
+            else:
+                found = _compare(bank, held[:waiting], queries, row, table, answer, found)
+                spent[row] += waiting * _LOOK_UP_COST
+    return _scan(bank, queries, given_up, answer, found)
