@@ -218,7 +218,7 @@ def _scan(bank: Bank, queries: Queries, given_up: Places, answer: Answer, found:
 
 
 @_compiled
-def search(bank: Bank, queries: Queries, answer: Answer) -> int:  # noqa: C901 - loops inside loops, which is all it is
+def search(bank: Bank, queries: Queries, answer: Answer) -> int:  # noqa: C901, PLR0912 - loops inside loops, which is all it is
     """Find every hash of the bank within 31 bits of each query.
 
     Returns:
