@@ -135,10 +135,12 @@ def ours_build(folder: Path, queries: int) -> dict[str, float]:
 
     warm = RingIndex(random_bank(np.random.default_rng(0), 10), np.zeros(10, np.uint16))
     warm.pairs(random_bank(np.random.default_rng(0), 2))  # the compiled code is loaded, once in a process
+    line_bytes = 2 * _HASH_BYTES + 1
     with (folder / "bank.hex").open() as file, Measured() as build:
-        values = np.empty(((folder / "bank.hex").stat().st_size // (2 * _HASH_BYTES + 1), _HASH_BYTES), np.uint8)
-        for row, line in enumerate(file):
-            values[row] = np.frombuffer(bytes.fromhex(line), np.uint8)
+        values = np.empty(((folder / "bank.hex").stat().st_size // line_bytes, _HASH_BYTES), np.uint8)
+        for first in range(0, len(values), 50_000):
+            piece = np.frombuffer(bytes.fromhex(file.read(50_000 * line_bytes)), np.uint8).reshape(-1, _HASH_BYTES)
+            values[first : first + len(piece)] = piece
         index = RingIndex(values, np.zeros(len(values), np.uint16))
     del values
     asked = np.load(folder / "queries.npy")[:queries]

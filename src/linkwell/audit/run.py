@@ -86,6 +86,8 @@ def audit(
     matcher = load_matcher(workspace)
     if matcher.empty:
         raise no_lists(workspace)
+    lists = tuple(sorted(matcher.lists))
+    del matcher  # the processes that scan have their own
     state = lists_state(workspace)
     require_parts(workspace)
     with workspace.lock("audit"):
@@ -106,7 +108,7 @@ def audit(
             checked=counts["checked"],
             findings=found,
             unchecked={reason: counts[reason] for reason in UNCHECKED_REASONS if counts[reason]},
-            lists=tuple(sorted(matcher.lists)),
+            lists=lists,
             lists_state=state,
             seconds=round(time.monotonic() - started, 3),
         )
