@@ -1,10 +1,10 @@
-"""Search every byte of a copy for values that should be gone. Knows nothing of Linkwell: standard library, and pyarrow to read parquet.
+"""Search every byte of a copy for values that should be gone. Knows nothing of Linkwell: the standard library alone.
 
     python independent_scanner.py COPY VALUES.json
 
-VALUES.json: {"urls": [...], "texts": [...], "keys": [...], "digests": [hex, ...]}; any may be missing. Searched: names of files, their
-raw bytes, members of tar, zip and gzip, every column of parquet as read by pyarrow, and the decompressed bytes of every parquet
-page (dictionary pages too), statistics and key-value metadata. Prints one JSON line for each find and exits 1; 2 where a file did
+VALUES.json: {"urls": [...], "texts": [...], "keys": [...], "digests": [hex, ...], "vectors": [hex, ...]}; any may be missing. Searched:
+names of files, their raw bytes (which is all of Arrow, NumPy, FAISS and SQLite files), members of tar, zip and gzip, and the decompressed
+bytes of every parquet page, dictionary pages too (pages in zstd or brotli by pyarrow's codecs). Prints one JSON line for each find and exits 1; 2 where a file did
 not read; 0 where nothing was found. Values are looked for as UTF-8, as JSON escapes them, digests also as raw bytes and upper case.
 """
 
@@ -14,12 +14,10 @@ import json
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 Needles = dict[bytes, tuple[str, int]]
 """What to look for → (kind, place in the list)."""
@@ -37,6 +35,8 @@ def needles(values: dict[str, list[str]]) -> Needles:
             }
             if kind == "digests":
                 forms |= {value.upper().encode(), bytes.fromhex(value)}
+            if kind == "vectors":
+                forms = {bytes.fromhex(value)}
             for form in forms - {b""}:
                 found[form] = (kind, place)
     return found
@@ -81,60 +81,116 @@ class Scanner:
             self.unread.append(f"{where}: {type(error).__name__}: {error}")
 
     def parquet(self, data: bytes, where: str) -> None:
-        """Search values, statistics, metadata and pages of a parquet file."""
-        file: Any = pq.ParquetFile(io.BytesIO(data))
-        for group in range(file.metadata.num_row_groups):
-            table = file.read_row_group(group)
-            for name in table.column_names:
-                column = table.column(name)
-                self.search(as_bytes(column.to_pylist()), where, f"column {name}")
-                for chunk in column.chunks:  # dictionaries keep values that no row has
-                    if pa.types.is_dictionary(chunk.type):
-                        self.search(as_bytes(chunk.dictionary.to_pylist()), where, f"dictionary of {name}")
-            for index in range(file.metadata.row_group(group).num_columns):
-                self.column_chunk(data, file.metadata.row_group(group).column(index), where)
-        for key, value in (file.metadata.metadata or {}).items():
-            self.search(key + b"\0" + value, where, "key-value metadata")
+        """Search the decompressed pages of a parquet file; footer, statistics and page indexes are never compressed."""
+        length = int.from_bytes(data[-8:-4], "little")
+        footer, _ = read_struct(data, len(data) - 8 - length)
+        for group in footer.get(4, []):
+            for chunk in group[1]:
+                self.column_chunk(data, chunk[3], where)
 
-    def column_chunk(self, data: bytes, chunk: Any, where: str) -> None:
-        """Search statistics and decompressed pages of one column chunk."""
-        name = chunk.path_in_schema
-        if chunk.is_stats_set and chunk.statistics.has_min_max:
-            for value in (chunk.statistics.min, chunk.statistics.max):
-                self.search(as_bytes(value), where, f"statistics of {name}")
-        start = chunk.data_page_offset
-        if chunk.has_dictionary_page and chunk.dictionary_page_offset:
-            start = min(start, chunk.dictionary_page_offset)
-        position, end = start, start + chunk.total_compressed_size
+    def column_chunk(self, data: bytes, chunk: dict[int, Any], where: str) -> None:
+        """Search the decompressed pages of one column chunk."""
+        name = b".".join(chunk[3]).decode()
+        position = min(offset for offset in (chunk[9], chunk.get(11)) if offset)
+        end = position + chunk[7]
         while position < end:
             header, position = read_struct(data, position)
             size, plain_size = header[3], header[2]
             page = data[position : position + size]
             position += size
             levels = b""
-            compressed = chunk.compression != "UNCOMPRESSED"
+            codec = CODECS[chunk[4]]
             if 8 in header:  # data page v2: its levels are never compressed
                 split = header[8].get(5, 0) + header[8].get(6, 0)
                 levels, page, plain_size = page[:split], page[split:], plain_size - split
-                compressed = compressed and header[8].get(7, True)
-            if compressed and page:
-                page = pa.decompress(
-                    page, plain_size, CODECS.get(chunk.compression, chunk.compression.lower())
-                ).to_pybytes()
-            self.search(levels + page, where, f"page of {name}")
+                codec = codec if header[8].get(7, True) else "none"
+            plain = decompress(codec, page, plain_size) if page else b""
+            if len(plain) != plain_size:
+                raise ValueError(f"a page of {len(plain)} bytes, where {plain_size} are stated")
+            self.search(levels + plain, where, f"page of {name}")
 
 
-CODECS = {"LZ4": "lz4_raw", "LZ4_RAW": "lz4_raw"}
+CODECS = ("none", "snappy", "gzip", "lzo", "brotli", "hadoop lz4", "zstd", "lz4")
+"""By their numbers in parquet's footer."""
 
 
-def as_bytes(value: object) -> bytes:
-    """A value as bytes to search."""
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, (dict, list, tuple)):
-        inner = value.values() if isinstance(value, dict) else value
-        return b"\0".join(as_bytes(v) for v in inner)
-    return str(value).encode("utf-8", "surrogatepass")
+def decompress(codec: str, data: bytes, plain_size: int) -> bytes:
+    """A page as it was before compression; for zstd and brotli, which the standard library lacks, by pyarrow's codecs alone."""
+    if codec == "none":
+        return data
+    if codec == "gzip":
+        return zlib.decompress(data, wbits=47)
+    if codec == "snappy":
+        return unsnappy(data)
+    if codec == "lz4":
+        return unlz4(data)
+    import pyarrow as pa  # noqa: PLC0415 - see above
+
+    plain: bytes = pa.decompress(data, plain_size, codec).to_pybytes()
+    return plain
+
+
+def unsnappy(data: bytes) -> bytes:
+    """Snappy's block format: literals, and copies of what stands before."""
+    _size, position = varint(data, 0)
+    out = bytearray()
+    while position < len(data):
+        tag = data[position]
+        position += 1
+        if tag & 3 == 0:
+            length = tag >> 2
+            if length >= 60:
+                extra = length - 59
+                length = int.from_bytes(data[position : position + extra], "little")
+                position += extra
+            out += data[position : position + length + 1]
+            position += length + 1
+            continue
+        extra = (1, 2, 4)[(tag & 3) - 1]
+        offset = int.from_bytes(data[position : position + extra], "little")
+        length = (tag >> 2) + 1
+        if extra == 1:
+            offset |= (tag >> 5) << 8
+            length = ((tag >> 2) & 7) + 4
+        position += extra
+        repeat(out, offset, length)
+    return bytes(out)
+
+
+def unlz4(data: bytes) -> bytes:
+    """LZ4's block format."""
+    out = bytearray()
+    position = 0
+    while position < len(data):
+        token = data[position]
+        length, position = lz4_length(data, position + 1, token >> 4)
+        out += data[position : position + length]
+        position += length
+        if position >= len(data):
+            break
+        offset = int.from_bytes(data[position : position + 2], "little")
+        length, position = lz4_length(data, position + 2, token & 15)
+        repeat(out, offset, length + 4)
+    return bytes(out)
+
+
+def lz4_length(data: bytes, position: int, length: int) -> tuple[int, int]:
+    """A length that goes on over bytes of 255."""
+    if length == 15:
+        while True:
+            length += data[position]
+            position += 1
+            if data[position - 1] != 255:
+                break
+    return length, position
+
+
+def repeat(out: bytearray, offset: int, length: int) -> None:
+    """Append bytes from `offset` before the end; they may overlap."""
+    if not 0 < offset <= len(out):
+        raise ValueError("a copy from before the start")
+    piece = bytes(out[-offset:])
+    out += (piece * (length // len(piece) + 1))[:length]
 
 
 def unpacked(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from linkwell.engine import SerialEngine
-from linkwell.purge import apply, plan, read_receipt, receipts_in, verify
+from linkwell.purge import PurgeOptions, apply, plan, read_receipt, receipts_in, verify
 from linkwell.recall import Recalled
 
 _CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.link", "os.truncate"}
@@ -67,7 +67,7 @@ def files_of(root: Path) -> dict[str, str]:
 
 def finish(root: Path, recalled: Recalled, original: dict[str, str], expected: dict[str, str], rows: int) -> None:
     """The same command again, and every promise."""
-    last = apply(root, recalled, engine=SerialEngine())
+    last = apply(root, recalled, engine=SerialEngine(), options=PurgeOptions(hash_all=True))
     receipts = [read_receipt(path).statement for path in receipts_in(root / ".linkwell" / "receipts")]
     assert files_of(root) == expected, "the copy is not what an undisturbed purge leaves"
     assert {f.name: f.sha256_before for f in receipts[0].files} == original, "the receipt lost the hashes of before"
@@ -76,7 +76,9 @@ def finish(root: Path, recalled: Recalled, original: dict[str, str], expected: d
     assert verify(root, recalled, last).clean, "something is left"
     assert not plan(root, recalled).something_to_do, "plan finds something to do"
     left = {p.name for p in (root / ".linkwell").iterdir()}
-    assert left == {"purge.key", "purge.lock", "receipts"}, f"left in the state: {left}"
+    assert left == {"purge.key", "purge.lock", "receipts"}, (
+        f"left in the state: {left}, {list((root / '.linkwell').rglob('*'))}"
+    )
 
 
 def main() -> int:
@@ -87,14 +89,14 @@ def main() -> int:
     recalled = Recalled("birds", 1, frozenset(told["cells"]), ids, heads=("ab",))
     original, expected = files_of(source), json.loads(Path(sys.argv[3]).read_text())["expected"]
     every = int(sys.argv[4])
-    step = 1
+    step = int(sys.argv[5]) if len(sys.argv) > 5 else 1
     while True:
         root = work / f"step-{step}"
         shutil.copytree(source, root)
 
         def attempt(root: Path = root, step: int = step) -> None:
             kill_at(step, root)
-            apply(root, recalled, engine=SerialEngine())
+            apply(root, recalled, engine=SerialEngine(), options=PurgeOptions(hash_all=True))
 
         status = in_child(attempt)
         if status not in {0, signal.SIGKILL}:

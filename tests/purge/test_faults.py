@@ -17,7 +17,8 @@ from linkwell.base.errors import BusyError, FormatError, MissingError, UsageErro
 from linkwell.base.shards import commit, temporary_path
 from linkwell.base.workspace import folder_lock
 from linkwell.engine import Engine
-from linkwell.purge import apply, plan, verify
+from linkwell.purge import PurgeOptions, apply, plan, verify
+from linkwell.purge import note as note_module
 from linkwell.purge import rewrite as rewrite_module
 
 Rows = Callable[..., list[Any]]
@@ -76,8 +77,8 @@ def test_trouble_between_two_renames_is_in_the_receipt(
         commit(temporary, final)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rewrite_module, "commit", failing)
-        stated = apply(root, gone, engine=engine).statement
+        patch.setattr(note_module, "commit", failing)
+        stated = apply(root, gone, engine=engine, options=PurgeOptions(hash_all=True)).statement
     assert list(stated.problems) == ["00000.tar"]
     files = {f.name: f for f in stated.files}
     assert files["00000.tar"].rows_removed > 0 == files["00000.parquet"].rows_removed
@@ -176,7 +177,7 @@ def test_problems_and_errors_quote_nothing(spoiled: Any, engine: Engine, maker: 
     path = root / "00000.tar"
     data = path.read_bytes()
     path.write_bytes(data.replace(b'"caption"', b'"caption\x01', 1))
-    receipt = apply(root, gone, engine=engine)
+    receipt = apply(root, gone, engine=engine, options=PurgeOptions(thorough=True))
     text = str(receipt.statement.problems)
     assert "JSON" in text
     assert not any(r.url in text or r.text in text or r.cell_key in text for r in rows)
@@ -207,7 +208,7 @@ def test_a_folder_with_nothing_to_purge_is_an_error(tmp_path: Path, recalled: An
     """A wrong folder does not look like a purged one."""
     with pytest.raises(MissingError):
         plan(tmp_path / "nowhere", recalled([1], []))
-    (tmp_path / "photo.jpg").write_bytes(b"x")
+    (tmp_path / "notes.doc").write_bytes(b"x")
     with pytest.raises(UsageError, match="nothing here"):
         apply(tmp_path, recalled([1], []), engine=engine)
 
@@ -223,11 +224,11 @@ def test_what_cannot_be_reached_is_reported(spoiled: Any, engine: Engine) -> Non
     receipt = apply(root, gone, engine=engine)
     assert receipt.statement.unreached == {
         ".git folders": 1,
-        ".jpg files": 1,
         ".npy files": 1,
         "symbolic links": 1,
         "hard links to rewritten files": 1,
     }
+    assert not (root / "0000000200001.jpg").exists()  # its key names the recalled cell
     assert "0000000200001" not in str(receipt)
 
 

@@ -28,6 +28,7 @@ from linkwell.cli.purge import add_purge_commands
 from linkwell.cli.recall import add_recall_commands
 from linkwell.cli.release import add_release_commands
 from linkwell.cli.rights import add_rights_commands
+from linkwell.cli.watch import watch
 from linkwell.cli.workspace import add_workspace_commands
 
 __all__ = ["app", "main"]
@@ -67,7 +68,7 @@ def program(
 
 add_workspace_commands(app)
 add_recall_commands(app)
-add_purge_commands(app)
+add_purge_commands(app, watch=watch)
 add_build_commands(app)
 add_import_commands(app)
 add_export_commands(app)

@@ -1,6 +1,7 @@
-"""Commands about purging copies: `purge plan|apply|verify`."""
+"""Commands about purging copies: `purge plan|apply|verify`; `purge watch` stands in `watch.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,17 @@ from linkwell.base.errors import SignatureError, UsageError
 from linkwell.cli.output import JsonOption, emit
 
 if TYPE_CHECKING:
-    from linkwell.purge import FeedFacts
+    from linkwell.purge import FeedFacts, PurgeOptions
     from linkwell.recall import Recalled
+
+
+class InPlaceChoice(StrEnum):
+    """When files are changed where they stand."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
 
 CopyArgument = Annotated[Path, typer.Argument(metavar="COPY", help="The folder that holds the copy.")]
 FeedOption = Annotated[
@@ -35,13 +45,46 @@ AllowNetOption = Annotated[
     typer.Option("--allow-net", help="A network (CIDR) that may be reached although it is not public.", metavar="CIDR"),
 ]
 
+AliasesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--aliases",
+        help="Parquet, or a folder of it, with URLs or link ids beside the ids other projects use; may be given again.",
+        metavar="FILE",
+    ),
+]
+TablesOption = Annotated[
+    Path | None,
+    typer.Option("--tables", help="TOML that names tables of databases in the copy.", metavar="FILE"),
+]
+KeyOption = Annotated[
+    Path | None,
+    typer.Option("--key", help="Ed25519 key (PEM) to sign the receipt. [default: one of its own, made at first use]"),
+]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 is one for each core.")]
+HashAllOption = Annotated[
+    bool,
+    typer.Option(
+        "--hash-all", help="Read every file whole, so that the receipt has the SHA-256 of each, before and after."
+    ),
+]
+ThoroughOption = Annotated[
+    bool, typer.Option("--thorough", help="Look at every statement of identity, also where another has answered.")
+]
+InPlaceOption = Annotated[
+    InPlaceChoice,
+    typer.Option("--in-place", help="Whether tars are changed where they stand; auto: where the disk is short."),
+]
 
-def add_purge_commands(app: typer.Typer) -> None:
-    """Add the commands to the program."""
+
+def add_purge_commands(app: typer.Typer, **more: Callable[..., None]) -> None:
+    """Add the commands to the program, and those of other modules to their group."""
     group = typer.Typer(no_args_is_help=True, help="Take what was recalled out of a copy, and prove it.")
     group.command("plan")(plan_)
     group.command("apply")(apply_)
     group.command("verify")(verify_)
+    for name, command in more.items():
+        group.command(name)(command)
     app.add_typer(group, name="purge")
 
 
@@ -52,28 +95,32 @@ def plan_(  # noqa: PLR0917 - Typer declares options as arguments
     state: StateOption = None,
     dataset: DatasetOption = None,
     allow_net: AllowNetOption = None,
+    aliases: AliasesOption = None,
+    tables: TablesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what would go from a copy, file by file. Changes nothing in it; exit code 1 when something must go.
 
     Example: linkwell purge plan /data/birds --feed https://birds.example/feed --root 1.root.json
     """
-    from linkwell.purge import plan
+    from linkwell.purge import plan, read_tables
 
     recalled, _facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
-    found = plan(copy, recalled)
+    found = plan(copy, recalled, aliases=aliases or (), tables=read_tables(tables) if tables else ())
     lines = [f"{f.name}: {f.removed:,} of {f.rows:,} go" for f in found.files if f.rows]
     lines.append(
         f"{len(found.files):,} files would be rewritten, {found.untouched:,} stay as they are; "
         f"recalls up to {found.sequence} of {found.dataset}"
     )
     if found.files:
-        lines.append(f"Free disk needed while it runs: {found.disk_bytes_needed / 1e6:,.1f} MB")
+        lines.append(
+            f"Free disk needed while it runs: {found.disk_bytes_needed / 1e6:,.1f} MB, of {found.free_bytes / 1e6:,.1f} MB"
+        )
     if found.leftovers:
         lines.append(f"{found.leftovers:,} temporary files of killed runs would be deleted")
     if found.unfinished:
         lines.append("A purge was begun and not finished: run linkwell purge apply again.")
-    lines += _reach_lines(found.unidentified, found.unreached, found.problems)
+    lines += reach_lines(found.unidentified, found.unreached, found.problems, found.surroundings)
     lines += [_FROM_BUILD] if found.made_from_build else []
     emit(
         {
@@ -86,6 +133,8 @@ def plan_(  # noqa: PLR0917 - Typer declares options as arguments
             "leftovers": found.leftovers,
             "unfinished": found.unfinished,
             "disk_bytes_needed": found.disk_bytes_needed,
+            "free_bytes": found.free_bytes,
+            "surroundings": list(found.surroundings),
             "unidentified": found.unidentified,
             "unreached": found.unreached,
             "problems": found.problems,
@@ -105,14 +154,14 @@ def apply_(  # noqa: PLR0917 - same
     state: StateOption = None,
     dataset: DatasetOption = None,
     allow_net: AllowNetOption = None,
-    key: Annotated[
-        Path | None,
-        typer.Option(
-            "--key", help="Ed25519 key (PEM) to sign the receipt. [default: one of its own, made at first use]"
-        ),
-    ] = None,
+    aliases: AliasesOption = None,
+    tables: TablesOption = None,
+    key: KeyOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before deleting.")] = False,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 is one for each core.")] = 0,
+    workers: WorkersOption = 0,
+    hash_all: HashAllOption = False,
+    thorough: ThoroughOption = False,
+    in_place: InPlaceOption = InPlaceChoice.AUTO,
     as_json: JsonOption = False,
 ) -> None:
     """Delete everything recalled from a copy and write a signed receipt. It cannot be undone.
@@ -127,17 +176,18 @@ def apply_(  # noqa: PLR0917 - same
     if as_json and not yes:
         raise UsageError("--json cannot ask", advice="Give --yes as well.")
     recalled, facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
+    options = purge_options(aliases, tables, hash_all=hash_all, thorough=thorough, in_place=in_place)
     if not yes:
-        found = plan(copy, recalled)
+        found = plan(copy, recalled, aliases=options.aliases, tables=options.tables)
         if found.files:
             _ask(
                 f"{found.removed:,} rows and samples in {len(found.files):,} files of {copy} will be deleted for good."
             )
     folder = state or copy / STATE_FOLDER
-    receipt = apply(copy, recalled, engine=LocalEngine(workers), key=key, state=state, feed=facts)
+    receipt = apply(copy, recalled, engine=LocalEngine(workers), key=key, state=state, feed=facts, options=options)
     stated = receipt.statement
     where = receipts_in(folder / RECEIPTS_FOLDER)[-1]
-    rewritten = sum(f.sha256_before != f.sha256_after for f in stated.files)
+    rewritten = sum(f.rewritten for f in stated.files)
     emit(
         {
             "complete": stated.complete,
@@ -150,12 +200,13 @@ def apply_(  # noqa: PLR0917 - same
             "unidentified": stated.unidentified,
             "unreached": stated.unreached,
             "problems": stated.problems,
+            "surroundings": stated.surroundings,
         },
         as_json,
         f"{stated.rows_removed:,} rows and samples removed; {rewritten:,} of {len(stated.files):,} files rewritten",
         f"Receipt: {where}",
         f"Signed by the key with the fingerprint {receipt.fingerprint}",
-        *_reach_lines(stated.unidentified, stated.unreached, stated.problems),
+        *reach_lines(stated.unidentified, stated.unreached, stated.problems, stated.surroundings),
         f"Not reached by any purge of a folder: {stated.not_reached}",
     )
     if not stated.complete or stated.unidentified:
@@ -175,6 +226,8 @@ def verify_(  # noqa: PLR0917 - same
     state: StateOption = None,
     dataset: DatasetOption = None,
     allow_net: AllowNetOption = None,
+    aliases: AliasesOption = None,
+    tables: TablesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look through a copy again, and compare every file with the receipt.
@@ -183,14 +236,14 @@ def verify_(  # noqa: PLR0917 - same
 
     Example: linkwell purge verify /data/birds --feed https://birds.example/feed
     """
-    from linkwell.purge import RECEIPTS_FOLDER, STATE_FOLDER, read_receipt, receipts_in, verify
+    from linkwell.purge import RECEIPTS_FOLDER, STATE_FOLDER, read_receipt, read_tables, receipts_in, verify
 
     folder = state or copy / STATE_FOLDER
     known = receipts_in(folder / RECEIPTS_FOLDER)
     path = receipt or (known[-1] if known else None)
     read = read_receipt(path, fingerprint) if path else None
     recalled, _facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
-    report = verify(copy, recalled, read)
+    report = verify(copy, recalled, read, aliases=aliases or (), tables=read_tables(tables) if tables else ())
     lines = [f"{name}: {count:,} recalled are left" for name, count in report.left.items()]
     lines += [f"{name}: not what the receipt says" for name in report.edited]
     lines += [f"{name}: not in the receipt" for name in report.added]
@@ -198,10 +251,12 @@ def verify_(  # noqa: PLR0917 - same
         lines.append("A purge was begun and not finished: run linkwell purge apply again.")
     if report.newer_recalls:
         lines.append(f"{report.newer_recalls:,} recalls are newer than the receipt")
-    lines += _reach_lines(report.unidentified, report.unreached, report.problems)
+    lines += reach_lines(report.unidentified, report.unreached, report.problems)
     lines += [_FROM_BUILD] if report.made_from_build else []
     if read is None:
         lines.append("There is no receipt: the files were compared with nothing.")
+    if read is not None and read.statement.hashed == "rewritten":
+        lines.append("Files that were not rewritten were compared by size; apply --hash-all takes the hash of each.")
     if report.clean:
         lines.append(f"Nothing recalled is left in {report.files:,} files (recalls up to {recalled.sequence}).")
     emit(
@@ -284,11 +339,30 @@ _FROM_BUILD = (
 )
 
 
-def _reach_lines(unidentified: int, unreached: Mapping[str, int], problems: Mapping[str, str]) -> list[str]:
+def purge_options(
+    aliases: "list[Path] | None",
+    tables: "Path | None",
+    *,
+    hash_all: bool,
+    thorough: bool,
+    in_place: InPlaceChoice,
+) -> "PurgeOptions":
+    """The options of `apply` and `watch`."""
+    from linkwell.purge import PurgeOptions, read_tables
+
+    named = read_tables(tables) if tables else ()
+    return PurgeOptions(tuple(aliases or ()), named, hash_all, thorough, in_place.value)
+
+
+def reach_lines(
+    unidentified: int, unreached: Mapping[str, int], problems: Mapping[str, str], surroundings: Sequence[str] = ()
+) -> list[str]:
+    """What was not dealt with, and what lies around the copy."""
     lines = [f"{name}: {problem}" for name, problem in problems.items()]
     if unidentified:
         lines.append(f"{unidentified:,} samples or rows have nothing that says which link they are")
     if unreached:
         listed = ", ".join(f"{count:,} {kind}" for kind, count in unreached.items())
         lines.append(f"In the folder, and not reached: {listed}")
+    lines += [f"Around the copy: {sentence}" for sentence in surroundings]
     return lines

@@ -1,12 +1,15 @@
-"""Applying recalls to a copy: every shard by a task of the engine, then a signed receipt.
+"""Applying recalls to a copy: units by tasks of the engine, then a signed receipt.
 
 While a purge runs, `linkwell.purge` stands in the copy and the run's folder in its state; both are gone when the receipt
 is there. A killed purge is finished by the same command.
 """
 
+import contextlib
 import hashlib
+import os
 import shutil
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,15 +21,16 @@ from linkwell.base.errors import FormatError
 from linkwell.base.shards import file_sha256, storage_errors, sweep, sync_folder, write_bytes
 from linkwell.base.workspace import folder_lock
 from linkwell.engine import Engine, StageResult, local_input, run_stage, task
+from linkwell.purge.aliases import read_aliases
 from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, STATE_FOLDER, Copy, check_state_folder, open_copy
 from linkwell.purge.match import Wanted
-from linkwell.purge.plan import check_dataset
+from linkwell.purge.note import NOTES_FOLDER, finish_all, keep_pending, pending
+from linkwell.purge.plan import check_dataset, own_aliases
 from linkwell.purge.receipt import (
     KEY_FILE,
     NOT_REACHED,
     RECEIPT_FORMAT,
     FeedFacts,
-    FileRecord,
     Receipt,
     Statement,
     load_key,
@@ -35,11 +39,16 @@ from linkwell.purge.receipt import (
     sign,
     store_receipt,
 )
-from linkwell.purge.rewrite import RECORD, ShardRecord, ShardTask
+from linkwell.purge.records import record_of
+from linkwell.purge.rewrite import RECORD, InPlace, UnitRecord, UnitsTask
+from linkwell.purge.surroundings import surroundings
+from linkwell.purge.unit import TableQuery
 from linkwell.recall import Recalled
 
 JOURNAL_FORMAT = "linkwell-purge-1"
 _RUN_FOLDER = "run"
+_UNITS_AT_ONCE = 256
+"""Units of one task: a task's mark costs more than a look at a clean shard."""
 RECEIPTS_FOLDER = "receipts"
 
 
@@ -54,6 +63,22 @@ class Journal(msgspec.Struct, frozen=True):
     tool: str
 
 
+@dataclass(frozen=True)
+class PurgeOptions:
+    """How a copy is looked at and changed."""
+
+    aliases: tuple[Path, ...] = ()
+    """Tables (parquet files, or folders of them) that connect links with the ids other projects give them."""
+    tables: tuple[TableQuery, ...] = ()
+    """Tables of databases in the copy."""
+    hash_all: bool = False
+    """Read every file whole, for a receipt with the SHA-256 of each, before and after; else only of what was rewritten."""
+    thorough: bool = False
+    """Look at every statement of identity, also where another one has answered."""
+    in_place: InPlace = "auto"
+    """Whether files that can be are changed where they stand; `auto` where the disk is short."""
+
+
 def apply(
     copy: Path,
     recalled: Recalled,
@@ -62,6 +87,7 @@ def apply(
     key: Path | Ed25519PrivateKey | None = None,
     state: Path | None = None,
     feed: FeedFacts | None = None,
+    options: PurgeOptions | None = None,
 ) -> Receipt:
     """Take everything recalled out of a copy.
 
@@ -72,6 +98,7 @@ def apply(
         key: what signs the receipt; by default a key in the state folder, made at first use.
         state: the holder's folder for key, receipts and the run; by default `.linkwell` in the copy.
         feed: which state of the feed this is, for the receipt.
+        options: how.
 
     Returns:
         the receipt, also stored in the state folder. `statement.complete` is False where a file could not be dealt with.
@@ -81,27 +108,47 @@ def apply(
         BusyError: another purge is at work on it.
         StorageError: the state cannot be written.
     """
+    options = options or PurgeOptions()
     state = state or copy / STATE_FOLDER
     check_state_folder(state)
     with folder_lock(state, "purge"):
         for folder in (state, state / RECEIPTS_FOLDER):
             sweep(folder)
-        found = open_copy(copy)
-        check_dataset(found, recalled)
-        signing_key = key if isinstance(key, Ed25519PrivateKey) else load_key(key or state / KEY_FILE, make=key is None)
         receipts, run = state / RECEIPTS_FOLDER, state / _RUN_FOLDER
+        check_dataset(open_copy(copy, options.tables), recalled)
+        signing_key = key if isinstance(key, Ed25519PrivateKey) else load_key(key or state / KEY_FILE, make=key is None)
         journal = _begin(copy, recalled, receipts, run)
+        waiting = finish_all(copy, run)
+        found = open_copy(copy, options.tables, pending(copy, run))
         for leftover in found.leftovers:
             with storage_errors(leftover):
                 leftover.unlink(missing_ok=True)
-        result = _run(found, recalled, run, engine)
-        records = [msgspec.json.decode(path.read_bytes(), type=ShardRecord) for path in result.outputs(RECORD)]
-        statement = _statement(found, records, recalled, journal, feed=feed, receipts=receipts)
+        wanted = _wanted(found, recalled, run, options)
+        result = _run(found, wanted, recalled, run, engine=engine, options=options)
+        records = [
+            record
+            for path in result.outputs(RECORD)
+            for record in msgspec.json.decode(path.read_bytes(), type=list[UnitRecord])
+        ]
+        statement = _statement(found, records, recalled, journal, feed=feed, receipts=receipts, options=options)
+        statement = msgspec.structs.replace(statement, problems=waiting | statement.problems)
         receipt = sign(statement, signing_key)
         with storage_errors(receipts):
             store_receipt(receipts, receipt)
         _end(copy, run)
     return receipt
+
+
+def _wanted(found: Copy, recalled: Recalled, run: Path, options: PurgeOptions) -> Wanted:
+    """What is to go, with the foreign ids of it. Those stay in the run until it ends: a killed run may have removed their rows."""
+    wanted = Wanted.of(recalled)
+    aliases = read_aliases(options.aliases, wanted)
+    aliases = aliases.joined(own_aliases(found, wanted)).joined(Wanted.aliases_in(run))
+    wanted = Wanted.of(recalled, aliases)
+    with storage_errors(run):
+        run.mkdir(parents=True, exist_ok=True)
+    wanted.save(run)
+    return wanted
 
 
 def _begin(copy: Path, recalled: Recalled, receipts: Path, run: Path) -> Journal:
@@ -113,60 +160,68 @@ def _begin(copy: Path, recalled: Recalled, receipts: Path, run: Path) -> Journal
         _end(copy, run)
         journal = None
     if journal is None:
-        shutil.rmtree(run, ignore_errors=True)
+        _clear(run)
         journal = Journal(JOURNAL_FORMAT, uuid.uuid4().hex, recalled.dataset, recalled.sequence, _now(), tool())
     journal = msgspec.structs.replace(journal, sequence=recalled.sequence)
     write_bytes(path, msgspec.json.format(msgspec.json.encode(journal), indent=1) + b"\n")
     return journal
 
 
-def _run(found: Copy, recalled: Recalled, run: Path, engine: Engine) -> StageResult:
-    with storage_errors(run):
-        run.mkdir(parents=True, exist_ok=True)
-    Wanted.of(recalled).save(run)
+def _run(
+    found: Copy, wanted: Wanted, recalled: Recalled, run: Path, *, engine: Engine, options: PurgeOptions
+) -> StageResult:
     _forget_problems(run)
-    tasks = [
-        task(
-            "purge",
-            index,
-            "linkwell.purge.rewrite:purge_shard",
-            ShardTask(str(found.root.absolute()), shard, found.keys_name_cells, str(run.absolute()), _head(recalled)),
-            tuple(local_input(found.root / name) for name in shard.files),
+    share = max(1, min(_UNITS_AT_ONCE, len(found.units) // (4 * (os.cpu_count() or 1))))
+    tasks = []
+    for index, start in enumerate(range(0, len(found.units), share)):
+        units = list(found.units[start : start + share])
+        params = UnitsTask(
+            copy=str(found.root.absolute()),
+            units=units,
+            keys_name_cells=found.keys_name_cells,
+            run_folder=str(run.absolute()),
+            head=_head(recalled, wanted),
+            hash_all=options.hash_all,
+            thorough=options.thorough,
+            in_place=options.in_place,
         )
-        for index, shard in enumerate(found.shards)
-    ]
-    return run_stage(tasks, run, engine, unit="shards")
+        inputs = tuple(local_input(found.root / name) for unit in units for name in unit.files)
+        folders = tuple(local_input(found.root / unit.folder) for unit in units if unit.folder is not None)
+        tasks.append(task("purge", index, "linkwell.purge.rewrite:purge_units", params, inputs + folders))
+    return run_stage(tasks, run, engine, unit="tasks")
 
 
-def _head(recalled: Recalled) -> str:
+def _head(recalled: Recalled, wanted: Wanted) -> str:
     """What tells one state of the recalls from another."""
     digest = hashlib.sha256(recalled.cell_array.tobytes())
-    digest.update(recalled.link_ids.tobytes())
+    for array in (recalled.link_ids, *wanted.alias_arrays):
+        digest.update(array.tobytes())
     return f"{recalled.sequence}:{digest.hexdigest()[:32]}"
 
 
 def _forget_problems(run: Path) -> None:
     """What failed in a killed run is tried again: without its record, a task's mark does not count."""
     for path in run.glob(f"*.{RECORD}"):
-        if msgspec.json.decode(path.read_bytes(), type=ShardRecord).problem is not None:
+        records = msgspec.json.decode(path.read_bytes(), type=list[UnitRecord])
+        if any(record.problem is not None for record in records):
             path.unlink()
 
 
 def _statement(
     found: Copy,
-    records: list[ShardRecord],
+    records: list[UnitRecord],
     recalled: Recalled,
     journal: Journal,
     *,
     feed: FeedFacts | None,
     receipts: Path,
+    options: PurgeOptions,
 ) -> Statement:
-    files = [record for shard in records for record in shard.files]
+    files = [record for unit in records for record in unit.files]
     if (found.root / COPY_FILE).exists():
-        digest = file_sha256(found.root / COPY_FILE)
-        files.append(FileRecord(COPY_FILE, digest, digest, 0))
-    problems = found.problems | {shard.name: shard.problem for shard in records if shard.problem is not None}
-    hard_links = sum(shard.hard_links for shard in records)
+        files.append(record_of(found.root, COPY_FILE, hashed=True))
+    problems = found.problems | {unit.name: unit.problem for unit in records if unit.problem is not None}
+    hard_links = sum(unit.hard_links for unit in records)
     known = receipts_in(receipts)
     return Statement(
         format=RECEIPT_FORMAT,
@@ -179,21 +234,40 @@ def _statement(
         problems=problems,
         rows_removed=sum(record.rows_removed for record in files),
         leftovers_removed=len(found.leftovers),
-        unidentified=sum(shard.unidentified for shard in records),
+        unidentified=sum(unit.unidentified for unit in records),
         unreached=found.unreached | ({"hard links to rewritten files": hard_links} if hard_links else {}),
         not_reached=NOT_REACHED,
         tool=tool(),
         started=journal.started,
         finished=_now(),
         previous=file_sha256(known[-1]) if known else "",
+        hashed="all" if options.hash_all else "rewritten",
+        surroundings=surroundings(found.root),
     )
 
 
 def _end(copy: Path, run: Path) -> None:
-    """Clear the run away, the journal last."""
-    shutil.rmtree(run, ignore_errors=True)
+    """Clear the run away but for what waits to be finished, the journal last."""
+    keep_pending(copy, run)
+    _clear(run)
     (copy / JOURNAL_FILE).unlink(missing_ok=True)
     sync_folder(copy)
+
+
+def _clear(run: Path) -> None:
+    """Remove a run's folder, but for notes of what waits."""
+    if not run.is_dir():
+        return
+    for path in run.iterdir():
+        if path.name == NOTES_FOLDER:
+            with contextlib.suppress(OSError):  # not empty
+                path.rmdir()
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        run.rmdir()
 
 
 def _read_journal(path: Path) -> Journal | None:

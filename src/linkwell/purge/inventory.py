@@ -1,26 +1,26 @@
-"""What a copy consists of: shards that can be purged, and what is there besides."""
+"""What a copy consists of: units that can be purged, and what is there besides."""
 
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from linkwell.base.errors import FormatError, MissingError, UsageError
+from linkwell.purge.kinds import DATA_SUFFIXES, find_units
+from linkwell.purge.surroundings import VERSION_CONTROL
+from linkwell.purge.unit import Listing, TableQuery, Unit
 
 STATE_FOLDER = ".linkwell"
 """Inside a copy: the feed's trusted state, receipts, the key. Nothing in it names a sample that went."""
 COPY_FILE = "linkwell.copy"
 JOURNAL_FILE = "linkwell.purge"
-STATS_SUFFIX = "_stats.json"
 
 _LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
-_SHARD_SUFFIXES = frozenset({".tar", ".parquet", ".parq", ".pq"})
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
-_VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".dvc", ".snapshots", ".snapshot", ".zfs"})
 
 
 class CopyFile(msgspec.Struct, frozen=True):
@@ -34,38 +34,20 @@ class CopyFile(msgspec.Struct, frozen=True):
     created: str | None = None
 
 
-class Shard(msgspec.Struct, frozen=True):
-    """Files that are purged together. Names are relative to the copy; at least one of `tar` and `parquet` is there."""
-
-    tar: str | None = None
-    parquet: str | None = None
-    stats: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return self.tar or self.parquet or ""
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """In the order they are replaced: the parquet last, since it says what else has to go."""
-        return tuple(name for name in (self.tar, self.stats, self.parquet) if name)
-
-
 @dataclass(frozen=True)
 class Copy:
     """A copy's contents."""
 
     root: Path
     description: CopyFile | None
-    shards: tuple[Shard, ...]
+    units: tuple[Unit, ...]
     leftovers: tuple[Path, ...]
     """Temporary files of killed runs; they may hold anything and go."""
     unreached: dict[str, int]
     """What a purge here does not reach: kinds of file by suffix, links, folders of version control."""
 
     problems: dict[str, str] = field(default_factory=dict)
-    """Symbolic links to shards or folders elsewhere: they are part of the copy to whoever reads it, and are not purged here."""
+    """Symbolic links to files or folders elsewhere: they are part of the copy to whoever reads it, and are not purged here."""
 
     @property
     def keys_name_cells(self) -> bool:
@@ -79,13 +61,17 @@ class Copy:
 
     @property
     def kind(self) -> str:
-        """`webdataset`, `parquet`, both joined by `+`, or `none`."""
-        kinds = {"webdataset" if s.tar else "parquet" for s in self.shards}
-        return "+".join(sorted(kinds)) or "none"
+        """`webdataset`, `parquet`, `files` and so on, joined by `+`, or `none`."""
+        return "+".join(sorted({unit.kind for unit in self.units})) or "none"
 
 
-def open_copy(root: Path) -> Copy:
-    """Look through a copy's folder, or at a single parquet or tar file's siblings.
+def open_copy(root: Path, tables: Sequence[TableQuery] = (), waiting: Collection[str] = ()) -> Copy:
+    """Look through a copy's folder.
+
+    Args:
+        root: the folder.
+        tables: tables of databases in it that are part of the copy.
+        waiting: temporary files that are not left over, but wait to take their place.
 
     Raises:
         MissingError: there is no such folder.
@@ -100,20 +86,21 @@ def open_copy(root: Path) -> Copy:
     for path in _walk(root, unreached, problems):
         if path.is_symlink():
             unreached["symbolic links"] += 1
-            if path.suffix.lower() in _SHARD_SUFFIXES:
+            if path.suffix.lower() in DATA_SUFFIXES:
                 _note_link(path, root, problems)
         elif _LEFTOVER.fullmatch(path.name):
-            leftovers.append(path)
+            if path.relative_to(root).as_posix() not in waiting:
+                leftovers.append(path)
         else:
             files.add(path.relative_to(root).as_posix())
-    shards, used = _shards(files)
-    for name in files - used - {COPY_FILE, JOURNAL_FILE}:
+    units, others = find_units(Listing(root, frozenset(files), tuple(tables)))
+    for name in others - {COPY_FILE, JOURNAL_FILE}:
         suffix = Path(name).suffix.lower()
         unreached[f"{suffix} files" if _SUFFIX.fullmatch(suffix) else "files of other kinds"] += 1
     return Copy(
         root,
         _description(root / COPY_FILE),
-        tuple(shards),
+        tuple(units),
         tuple(sorted(leftovers)),
         dict(sorted(unreached.items())),
         problems,
@@ -159,7 +146,7 @@ def _walk(root: Path, unreached: Counter[str], problems: dict[str, str]) -> Iter
         for name in list(folders):
             if here == root and name == STATE_FOLDER:
                 folders.remove(name)
-            elif name in _VERSION_CONTROL:
+            elif name in VERSION_CONTROL:
                 unreached[f"{name} folders"] += 1
                 folders.remove(name)
             elif (here / name).is_symlink():
@@ -173,26 +160,6 @@ def _refuse(error: OSError) -> None:
     raise MissingError(
         f"this folder cannot be read: {error.strerror}", str(error.filename), "It may hold recalled samples."
     ) from error
-
-
-def _shards(files: set[str]) -> tuple[list[Shard], set[str]]:
-    """Group files into shards; returns them with the names that are used."""
-    shards = []
-    used: set[str] = set()
-    for name in sorted(files):
-        suffix = Path(name).suffix
-        stem = name.removesuffix(suffix) if suffix else name
-        if suffix.lower() == ".tar":
-            tar, parquet = name, f"{stem}.parquet" if f"{stem}.parquet" in files else None
-        elif suffix.lower() in _SHARD_SUFFIXES and f"{stem}.tar" not in files:
-            tar, parquet = None, name
-        else:
-            continue
-        stats = stem + STATS_SUFFIX if stem + STATS_SUFFIX in files else None
-        shard = Shard(tar, parquet, stats)
-        shards.append(shard)
-        used.update(shard.files)
-    return shards, used
 
 
 def _description(path: Path) -> CopyFile | None:

@@ -1,6 +1,8 @@
 """What a purge would do, file by file, before anything is touched."""
 
 import os
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,9 +10,13 @@ import msgspec
 
 from linkwell.base.errors import LinkwellError, UsageError
 from linkwell.base.progress import meter
+from linkwell.purge.aliases import needs_aliases, read_aliases
 from linkwell.purge.inventory import JOURNAL_FILE, Copy, open_copy
-from linkwell.purge.match import Wanted
-from linkwell.purge.scan import ShardScan, scan_shard
+from linkwell.purge.kinds import kind_of
+from linkwell.purge.match import Aliases, Wanted
+from linkwell.purge.shard import PARQUET_SUFFIXES
+from linkwell.purge.surroundings import surroundings
+from linkwell.purge.unit import Scan, Sight, TableQuery, suffix_of
 from linkwell.recall import Recalled
 
 
@@ -52,6 +58,10 @@ class Plan:
     """Files that could not be looked through, and why."""
     made_from_build: bool = False
     """Whether the copy is of a build: what was taken down before the first release is in no recall."""
+    free_bytes: int = 0
+    """What is free on the copy's disk now."""
+    surroundings: tuple[str, ...] = ()
+    """What was found around the copy that a purge of it does not reach."""
 
     @property
     def removed(self) -> int:
@@ -64,40 +74,42 @@ class Plan:
         return bool(self.files or self.leftovers or self.unfinished or self.problems or self.unidentified)
 
 
-def plan(copy: Path, recalled: Recalled) -> Plan:
+def plan(copy: Path, recalled: Recalled, *, aliases: Sequence[Path] = (), tables: Sequence[TableQuery] = ()) -> Plan:
     """Look through a copy for what is recalled; changes nothing.
 
     Args:
         copy: the copy's folder.
         recalled: what the feed says.
+        aliases: tables that connect links with the ids other projects give them.
+        tables: tables of databases in the copy.
 
     Raises:
         MissingError: there is no such folder.
         UsageError: the copy is of another dataset.
     """
-    found = open_copy(copy)
+    found = open_copy(copy, tables)
     check_dataset(found, recalled)
-    wanted = Wanted.of(recalled)
+    sight = sight_of(found, recalled, aliases)
     files: list[FilePlan] = []
     problems = dict(found.problems)
     unidentified = untouched = hard_links = 0
-    shard_bytes: list[int] = []
-    with meter("purge plan", total=len(found.shards), unit="shards") as progress:
-        for shard in found.shards:
+    unit_bytes: list[int] = []
+    with meter("purge plan", total=len(found.units), unit="units") as progress:
+        for unit in found.units:
             try:
-                scan = scan_shard(copy, shard, wanted, ours=found.keys_name_cells)
+                scan = kind_of(unit).scan(sight, unit)
             except LinkwellError as error:
-                problems[shard.name] = error.problem
+                problems[unit.name] = error.problem
                 continue
             finally:
                 progress.advance()
-            touched = touched_files(copy, scan)
+            touched = file_plans(copy, scan)
             files.extend(touched)
-            untouched += len(shard.files) - len(touched)
+            untouched += len(unit.files) - sum(not f.name.endswith("/") for f in touched)
             unidentified += scan.unidentified
-            shard_bytes.append(sum(f.bytes for f in touched))
-            hard_links += sum((copy / f.name).stat().st_nlink > 1 for f in touched)
-    largest = sorted(shard_bytes, reverse=True)[: os.cpu_count() or 1]
+            unit_bytes.append(sum(touch.bytes for touch in scan.touched))
+            hard_links += sum((copy / touch.name).stat().st_nlink > 1 for touch in scan.touched)
+    largest = sorted(unit_bytes, reverse=True)[: os.cpu_count() or 1]
     unreached = found.unreached | ({"hard links to rewritten files": hard_links} if hard_links else {})
     return Plan(
         copy=copy,
@@ -113,24 +125,35 @@ def plan(copy: Path, recalled: Recalled) -> Plan:
         unreached=unreached,
         problems=problems,
         made_from_build=found.made_from_build,
+        free_bytes=shutil.disk_usage(copy).free,
+        surroundings=tuple(surroundings(copy)),
     )
 
 
-def touched_files(root: Path, scan: ShardScan) -> list[FilePlan]:
-    """The files of a shard that a purge would rewrite."""
-    touched = []
-    if scan.tar and scan.tar.hit_keys:
-        touched.append(file_plan(root, scan.shard.tar, len(scan.tar.samples), len(scan.tar.hit_keys)))
-    if scan.hit and scan.shard.stats:
-        touched.append(file_plan(root, scan.shard.stats, 0, 0))
-    if scan.parquet and scan.parquet.hit_count:
-        touched.append(file_plan(root, scan.shard.parquet, scan.parquet.rows, scan.parquet.hit_count))
-    return touched
+def sight_of(found: Copy, recalled: Recalled, aliases: Sequence[Path], *, thorough: bool = False) -> Sight:
+    """How to look at a copy: what is recalled, under all its names."""
+    wanted = Wanted.of(recalled)
+    known = read_aliases(aliases, wanted).joined(own_aliases(found, wanted))
+    return Sight(found.root, Wanted.of(recalled, known), found.keys_name_cells, thorough)
 
 
-def file_plan(root: Path, name: str | None, rows: int, removed: int) -> FilePlan:
-    """A line of the plan."""
-    return FilePlan(name or "", rows, removed, (root / (name or "")).stat().st_size)
+def own_aliases(found: Copy, wanted: Wanted) -> Aliases:
+    """The foreign ids that the copy's own tables give to recalled links, where something in it can be told by those alone."""
+    tables = [name for unit in found.units for name in unit.files if suffix_of(name) in PARQUET_SUFFIXES]
+    if not any(needs_aliases(found.root, unit, ours=found.keys_name_cells) for unit in found.units):
+        return Aliases()
+    return read_aliases([found.root / name for name in tables], wanted, ours=found.keys_name_cells, needed=False)
+
+
+def file_plans(root: Path, scan: Scan) -> list[FilePlan]:
+    """What a purge would do to the files of a unit; files that go as a whole are one line, their folder's."""
+    plans = [FilePlan(touch.name, touch.rows, touch.removed, touch.bytes) for touch in scan.touched]
+    if scan.unit.folder is not None and scan.deletes:
+        size = sum((root / name).stat().st_size for name in scan.deletes)
+        plans.append(FilePlan(f"{scan.unit.folder}/", scan.found.samples, scan.samples_deleted, size))
+    elif scan.deletes:
+        plans.extend(FilePlan(name, 0, 0, (root / name).stat().st_size) for name in scan.deletes)
+    return plans
 
 
 def check_dataset(found: Copy, recalled: Recalled) -> None:
@@ -146,7 +169,9 @@ def check_dataset(found: Copy, recalled: Recalled) -> None:
             str(found.root),
             "Name the feed that belongs to the copy.",
         )
-    if not found.shards:
+    if not found.units:
         raise UsageError(
-            "nothing here is of a kind that can be purged", str(found.root), "Known kinds: tar shards, parquet files."
+            "nothing here is of a kind that can be purged",
+            str(found.root),
+            "Known kinds: tar shards, parquet, loose pictures, Arrow, embeddings, indexes; databases with --tables.",
         )

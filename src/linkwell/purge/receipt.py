@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from linkwell.base.errors import FormatError, MissingError, MissingKeyError, SignatureError
 from linkwell.base.shards import write_bytes
 
-RECEIPT_FORMAT = "linkwell-receipt-1"
+RECEIPT_FORMAT = "linkwell-receipt-2"
+_KNOWN_FORMATS = frozenset({"linkwell-receipt-1", RECEIPT_FORMAT})
 KEY_FILE = "purge.key"
 NOT_REACHED = "file-system snapshots, backups, version control, other copies, and disk blocks that were freed"
 """What no purge of a folder reaches; stands in every receipt."""
@@ -25,13 +26,30 @@ _CONTEXT = b"linkwell:receipt:1\0"
 _NAME = re.compile(r"receipt-(\d{6})\.json")
 
 
-class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of the copy. Untouched ones have the same hash before and after, and no rows removed."""
+class FileRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One file of the copy, or a folder of loose files, whose name ends in `/`.
+
+    Untouched ones have no rows removed and the same size before and after. A hash is there where the file was read whole.
+    """
 
     name: str
-    sha256_before: str
-    sha256_after: str
-    rows_removed: int
+    rows_removed: int = -1
+    sha256_before: str = ""
+    sha256_after: str = ""
+    bytes_before: int = -1
+    bytes_after: int = -1
+    gone: bool = False
+    """The file itself was removed."""
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether anything of it changed."""
+        return (
+            self.gone
+            or self.rows_removed > 0
+            or self.sha256_before != self.sha256_after
+            or self.bytes_before != self.bytes_after
+        )
 
 
 class FeedFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,7 +64,7 @@ class FeedFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timestamp_sha256: str = ""
 
 
-class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a receipt states."""
 
     format: str
@@ -69,6 +87,10 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     finished: str
     previous: str
     """SHA-256 of the receipt before, empty for the first."""
+    hashed: Literal["", "all", "rewritten"] = ""
+    """Which files were read whole and have a hash; receipts of the first format had all."""
+    surroundings: list[str] = []
+    """What was found around the copy that a purge of it does not reach."""
 
 
 class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,7 +144,7 @@ def read_receipt(path: Path, expected_fingerprint: str | None = None) -> Receipt
         receipt = msgspec.json.decode(data, type=Receipt)
     except msgspec.DecodeError as error:
         raise SignatureError("this is no receipt, or it was changed after it was signed", where) from error
-    if receipt.statement.format != RECEIPT_FORMAT:
+    if receipt.statement.format not in _KNOWN_FORMATS:
         raise FormatError("the format of this receipt is not known here", where, "Install a newer Linkwell.")
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(receipt.public_key))

@@ -1,47 +1,52 @@
-"""The task that purges one shard.
+"""The task that purges some units of a copy.
 
-New files are written whole beside the old ones; then a note of what is about to happen is stored; then they are renamed, the
-tar first, the parquet last. Whatever kills it, the next run looks again: what the tar lost already stays lost, what the
-parquet still names goes, and the note still knows the hashes from before. Trouble with one shard (damaged, read-only, disk
-full) is recorded and leaves that shard as it was; the others go on.
+New files are written whole beside the old ones; then a note of what is about to happen is stored; then files go, and new ones take
+their place. Whatever kills it, the next run finishes what was noted and looks again. Trouble with one unit (damaged,
+read-only, disk full) is recorded and leaves that unit as it was; the others go on.
 """
 
-import hashlib
+import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import msgspec
-import numpy as np
 
-from linkwell.base.errors import DamagedFileError, LinkwellError, StorageError
-from linkwell.base.shards import commit, file_sha256, storage_error, temporary_path, write_bytes
+from linkwell.base.errors import LinkwellError, StorageError
+from linkwell.base.shards import file_sha256, storage_error, temporary_path
 from linkwell.engine import TaskContext
-from linkwell.purge.inventory import Shard
+from linkwell.purge.kinds import kind_of
 from linkwell.purge.match import Wanted
-from linkwell.purge.parquet import count_statuses, rewrite_parquet
+from linkwell.purge.note import Note, finish, note_path, read_note, write_note
 from linkwell.purge.receipt import FileRecord
-from linkwell.purge.scan import ShardScan, scan_shard
-from linkwell.purge.stats import recounted, without_samples
-from linkwell.purge.webdataset import rewrite_tar
+from linkwell.purge.records import after_note, folder_record, record_of, records_of
+from linkwell.purge.unit import InPlaceKind, Kind, Scan, Sight, Unit
 
 RECORD = "record.json"
 _OWNER_CAN_WRITE = 0o200
+_SPARE_BYTES = 16_777_216
+
+InPlace = Literal["auto", "always", "never"]
 
 
-class ShardTask(msgspec.Struct, frozen=True):
+class UnitsTask(msgspec.Struct, frozen=True):
     """What one task does. `run_folder` holds what is recalled; `head` makes a task of another feed state another task."""
 
     copy: str
-    shard: Shard
+    units: list[Unit]
     keys_name_cells: bool
     run_folder: str
     head: str
+    hash_all: bool = False
+    thorough: bool = False
+    in_place: InPlace = "auto"
 
 
-class ShardRecord(msgspec.Struct, frozen=True):
-    """What became of a shard. `problem` is set where it could not be purged; then its files are as they were."""
+class UnitRecord(msgspec.Struct, frozen=True):
+    """What became of a unit. `problem` is set where it could not be purged; then its files are as they were."""
 
     name: str
     files: list[FileRecord]
@@ -50,144 +55,198 @@ class ShardRecord(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
-def purge_shard(context: TaskContext) -> None:
-    """Purge one shard and record it. Never raises for trouble with the shard's own files."""
-    task = context.params(ShardTask)
-    root, run = Path(task.copy), Path(task.run_folder)
-    note = note_path(run, task.shard)
-    try:
-        record = _purge(root, task.shard, Wanted.load(run), ours=task.keys_name_cells, note=note)
-    except LinkwellError as error:
-        where = f"{Path(error.where).name}: " if error.where else ""
-        noted = _read_note(note)  # of what was renamed before the trouble
-        files = [_with_note(file, noted.get(file.name)) for file in _as_they_are(root, task.shard)]
-        record = ShardRecord(task.shard.name, files, problem=where + error.problem)
-    context.output(RECORD).write_bytes(msgspec.json.encode(record))
-    context.count("rows_removed", sum(f.rows_removed for f in record.files))
-
-
-def note_path(run: Path, shard: Shard) -> Path:
-    """Where the note of a shard's renames stands."""
-    return run / "notes" / (hashlib.sha256(shard.name.encode("utf-8", "surrogateescape")).hexdigest()[:32] + ".json")
-
-
-def _purge(root: Path, shard: Shard, wanted: Wanted, *, ours: bool, note: Path) -> ShardRecord:
-    scan = scan_shard(root, shard, wanted, ours=ours)
-    noted = _read_note(note)
-    if not scan.hit and not noted:
-        return ShardRecord(shard.name, _as_they_are(root, shard), scan.unidentified)
-    made: dict[str, Path] = {}
-    try:
-        records = _prepare(root, scan, made)
-        records = [_with_note(record, noted.get(record.name)) for record in records]
-        hard_links = sum((root / name).stat().st_nlink > 1 for name in made)
-        if made:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(note, msgspec.json.encode(records))
-        for name, temporary in made.items():
-            with _writing(root / name):
-                commit(temporary, root / name)
-    finally:
-        for temporary in made.values():
-            temporary.unlink(missing_ok=True)
-    return ShardRecord(shard.name, records, scan.unidentified, hard_links)
-
-
-def _prepare(root: Path, scan: ShardScan, made: dict[str, Path]) -> list[FileRecord]:
-    """Write the new files under temporary names, adding each to `made`; returns what will be so once they are renamed."""
-    shard = scan.shard
+def purge_units(context: TaskContext) -> None:
+    """Purge units one after the other and record them. Never raises for trouble with a unit's own files."""
+    task = context.params(UnitsTask)
+    run = Path(task.run_folder)
+    sight = Sight(Path(task.copy), Wanted.load(run), task.keys_name_cells, task.thorough)
     records = []
-    if shard.tar and scan.tar:
-        path = root / shard.tar
-        if scan.tar.hit_keys:
-            with _new(path, made, shard.tar) as temporary:
-                before, after = rewrite_tar(path, temporary, scan.tar.removed)
-            records.append(FileRecord(shard.tar, before, after, len(scan.tar.hit_keys)))
-        else:
-            records.append(_unchanged(root, shard.tar))
-    if shard.stats:
-        path = root / shard.stats
-        content = recounted(path, _statuses(root, scan))
-        if content is not None:
-            with _new(path, made, shard.stats) as temporary:
-                temporary.write_bytes(content)
-            records.append(FileRecord(shard.stats, file_sha256(path), hashlib.sha256(content).hexdigest(), 0))
-        else:
-            records.append(_unchanged(root, shard.stats))
-    if shard.parquet and scan.parquet:
-        path = root / shard.parquet
-        if scan.parquet.hit_count:
-            with _new(path, made, shard.parquet) as temporary:
-                rewrite_parquet(path, temporary, scan.parquet.hits)
-            after = file_sha256(made[shard.parquet])
-            records.append(FileRecord(shard.parquet, file_sha256(path), after, scan.parquet.hit_count))
-        else:
-            records.append(_unchanged(root, shard.parquet))
-    return records
+    for unit in task.units:
+        note = note_path(run, unit)
+        try:
+            records.append(_purge(sight, unit, note, hash_all=task.hash_all, in_place=task.in_place))
+        except LinkwellError as error:
+            records.append(_failed(sight, unit, note, error, hash_all=task.hash_all))
+    context.output(RECORD).write_bytes(msgspec.json.encode(records))
+    context.count("rows_removed", sum(file.rows_removed for record in records for file in record.files))
 
 
-def _statuses(root: Path, scan: ShardScan) -> dict[tuple[str, str], int]:
-    """(status, message) → rows that are left in a shard."""
-    shard = scan.shard
-    if shard.parquet and scan.parquet:
-        counted = count_statuses(root / shard.parquet, ~scan.parquet.hits)
-        if counted is not None:
-            return counted
-        left = int(np.count_nonzero(~scan.parquet.hits))
+def _purge(sight: Sight, unit: Unit, path: Path, *, hash_all: bool, in_place: InPlace) -> UnitRecord:
+    kind = kind_of(unit)
+    noted = read_note(path)
+    scan = kind.scan(sight, unit)
+    before = records_of(sight.root, unit, hashed=hash_all)
+    if not scan.hit:
+        return UnitRecord(unit.name, _all(before, {}, noted), scan.unidentified)
+    _check_writable(sight.root, scan)
+    links = sum((sight.root / touch.name).stat().st_nlink > 1 for touch in scan.touched)
+    changing = _changed_in_place(kind, sight, scan, in_place)
+    moves: list[tuple[str, str]] = []
+    noted_at_all = False
+    try:
+        planned = _planned(scan, before)
+        for touch in scan.touched:
+            if touch.name not in changing:
+                temporary, new = _write(kind, sight, scan, planned[touch.name])
+                moves.append((temporary, touch.name))
+                planned[touch.name] = new
+        if changing:
+            rows = {t.name: t.rows for t in scan.touched if t.name in changing}
+            rows |= {name: count for name, count in (noted.changing if noted else {}).items() if name in rows}
+            write_note(path, Note(unit.name, _merged(planned, noted), moves=moves, changing=rows))
+            noted_at_all = True
+            planned |= _change(kind, sight, scan, planned, rows)
+            noted = None if noted and noted.changing else noted  # its counts are in the rows of before
+        note = Note(unit.name, _merged(planned, noted), list(scan.deletes), moves)
+        write_note(path, note)
+        noted_at_all = True
+        finish(sight.root, note)
+        if unit.folder is not None:
+            now = folder_record(sight.root, unit.folder, hashed=hash_all)
+            planned[now.name] = msgspec.structs.replace(
+                planned[now.name], bytes_after=now.bytes_after, sha256_after=now.sha256_after
+            )
+    finally:
+        if not noted_at_all:
+            for temporary, _name in moves:
+                (sight.root / temporary).unlink(missing_ok=True)
+    return UnitRecord(unit.name, _all(before, planned, noted), scan.unidentified, links)
+
+
+def _planned(scan: Scan, before: dict[str, FileRecord]) -> dict[str, FileRecord]:
+    """The records of what changes, with what goes; what they will be is not known yet."""
+    replace = msgspec.structs.replace
+    planned = {t.name: replace(before[t.name], rows_removed=t.removed, sha256_after="") for t in scan.touched}
+    if scan.unit.folder is not None:
+        folder = f"{scan.unit.folder}/"
+        planned[folder] = replace(before[folder], rows_removed=scan.samples_deleted, sha256_after="")
     else:
-        left = len(scan.tar.samples) - len(scan.tar.hit_keys) if scan.tar else 0
-    return without_samples(root / (shard.stats or ""), left)
+        planned |= {n: replace(before[n], sha256_after="", bytes_after=0, gone=True) for n in scan.deletes}
+    return planned
 
 
-@contextmanager
-def _new(path: Path, made: dict[str, Path], name: str) -> Iterator[Path]:
-    """A temporary path for the new version of a file, with its permissions.
+def _merged(planned: dict[str, FileRecord], noted: Note | None) -> list[FileRecord]:
+    """Records for a note: with what an earlier note says, also of files that are gone."""
+    earlier = {record.name: record for record in noted.records} if noted else {}
+    merged = {name: after_note(record, earlier.get(name)) for name, record in planned.items()}
+    return list((earlier | merged).values())
+
+
+def _change(
+    kind: Kind, sight: Sight, scan: Scan, planned: dict[str, FileRecord], rows_before: dict[str, int]
+) -> dict[str, FileRecord]:
+    """Change files where they stand; returns their records. What went is counted from the rows there were at first."""
+    changed = {}
+    for touch in scan.touched:
+        if touch.name in rows_before:
+            assert isinstance(kind, InPlaceKind)  # noqa: S101 - it said it may
+            with _naming(sight.root / touch.name):
+                kind.change(sight, scan, touch.name)
+            now = record_of(sight.root, touch.name, hashed=True)
+            changed[touch.name] = msgspec.structs.replace(
+                planned[touch.name],
+                rows_removed=rows_before[touch.name] - (touch.rows - touch.removed),
+                sha256_after=now.sha256_after,
+                bytes_after=now.bytes_after,
+            )
+    return changed
+
+
+def _write(kind: Kind, sight: Sight, scan: Scan, planned: FileRecord) -> tuple[str, FileRecord]:
+    """Write one file anew under a temporary name; returns that name and the file's record.
 
     Raises:
-        StorageError: the file is read-only, or the disk is full.
+        StorageError: the disk is full.
     """
-    mode = path.stat().st_mode
-    if not mode & _OWNER_CAN_WRITE:
-        raise StorageError("the file is read-only", str(path), f"Allow writing (chmod u+w {path}) and run it again.")
+    name = planned.name
+    path = sight.root / name
     temporary = temporary_path(path)
-    made[name] = temporary
-    with _writing(path):
-        yield temporary
-        shutil.copymode(path, temporary)
+    try:
+        with _naming(path):
+            kind.write(sight, scan, name, temporary)
+            shutil.copymode(path, temporary)
+            digest = _hashed_while_synced(temporary)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    relative = temporary.relative_to(sight.root).as_posix()
+    size = temporary.stat().st_size
+    return relative, msgspec.structs.replace(planned, sha256_after=digest, bytes_after=size)
+
+
+def _hashed_while_synced(path: Path) -> str:
+    """SHA-256 of a new file, computed while the system writes it to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        writing = threading.Thread(target=_sync, args=(descriptor,))
+        writing.start()
+        try:
+            return file_sha256(path)
+        finally:
+            writing.join()
+    finally:
+        os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError:  # the commit syncs again, and says it
+        return
+
+
+def _changed_in_place(kind: Kind, sight: Sight, scan: Scan, mode: InPlace) -> list[str]:
+    """Which files are changed where they stand: those that must be, and all that can be where the disk is short."""
+    if not isinstance(kind, InPlaceKind):
+        return []
+    able = [touch.name for touch in scan.touched if kind.may_change(sight, touch.name)]
+    must = [name for name in able if kind.only_in_place(sight, name)]
+    if mode == "never":
+        return must
+    needed = sum(touch.bytes for touch in scan.touched if touch.name not in must)
+    short = shutil.disk_usage(sight.root).free < 2 * needed + _SPARE_BYTES
+    return able if mode == "always" or short else must
+
+
+def _all(before: dict[str, FileRecord], planned: dict[str, FileRecord], noted: Note | None) -> list[FileRecord]:
+    """The records of a unit: what changed, what an earlier note says of it, and what stayed as it is."""
+    return list({record.name: record for record in _merged(before | planned, noted)}.values())
+
+
+def _failed(sight: Sight, unit: Unit, path: Path, error: LinkwellError, *, hash_all: bool) -> UnitRecord:
+    """The record of a unit that could not be purged, with what was changed before the trouble."""
+    where = f"{Path(error.where).name}: " if error.where else ""
+    noted = read_note(path)
+    files: list[FileRecord] = []
+    for name in (*unit.files, *([f"{unit.folder}/"] if unit.folder is not None else [])):
+        try:
+            one = Unit(unit.kind, (name,)) if not name.endswith("/") else Unit(unit.kind, (), unit.folder)
+            files.extend(records_of(sight.root, one, hashed=hash_all).values())
+        except LinkwellError:
+            continue
+    earlier = {record.name: record for record in noted.records} if noted and not noted.changing else {}
+    pending = {final for temporary, final in noted.moves if (sight.root / temporary).exists()} if noted else set()
+    records = [r if r.name in pending else after_note(r, earlier.get(r.name)) for r in files]
+    return UnitRecord(unit.name, records, problem=where + error.problem)
+
+
+def _check_writable(root: Path, scan: Scan) -> None:
+    """A file that its owner may not write is not replaced or removed behind his back.
+
+    Raises:
+        StorageError: there is one.
+    """
+    for name in (*(touch.name for touch in scan.touched), *scan.deletes):
+        path = root / name
+        if not path.stat().st_mode & _OWNER_CAN_WRITE:
+            shown = path if name in scan.unit.files else path.parent
+            raise StorageError("the file is read-only", str(shown), "Allow writing (chmod u+w) and run it again.")
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _naming(path: Path) -> Iterator[None]:
     """Name the file in any trouble of the operating system."""
     try:
         yield
     except OSError as error:
         raise storage_error(error, path) from error
-
-
-def _unchanged(root: Path, name: str) -> FileRecord:
-    digest = file_sha256(root / name)
-    return FileRecord(name, digest, digest, 0)
-
-
-def _as_they_are(root: Path, shard: Shard) -> list[FileRecord]:
-    try:
-        return [_unchanged(root, name) for name in shard.files]
-    except OSError as error:
-        raise storage_error(error, root / shard.name) from error
-
-
-def _with_note(record: FileRecord, noted: FileRecord | None) -> FileRecord:
-    """A file that a killed run had renamed already keeps the hash and the count of before."""
-    if noted is None or noted.sha256_after != record.sha256_before:
-        return record
-    return FileRecord(record.name, noted.sha256_before, record.sha256_after, noted.rows_removed + record.rows_removed)
-
-
-def _read_note(note: Path) -> dict[str, FileRecord]:
-    try:
-        return {r.name: r for r in msgspec.json.decode(note.read_bytes(), type=list[FileRecord])}
-    except FileNotFoundError:
-        return {}
-    except msgspec.DecodeError as error:
-        raise DamagedFileError("the note of an unfinished purge does not read", str(note), "Delete it.") from error

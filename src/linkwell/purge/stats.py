@@ -4,7 +4,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from linkwell.base.errors import DamagedFileError
+from linkwell.purge.parquet import count_statuses
+
+STATS_SUFFIX = "_stats.json"
 
 _SUCCESS = "success"
 _MAX_ROWS = 100_000_000
@@ -72,3 +78,24 @@ def without_samples(path: Path, samples_left: int) -> dict[tuple[str, str], int]
             pair = (spread.pop() if spread else "failed_to_download", message)
             statuses[pair] = statuses.get(pair, 0) + 1
     return statuses
+
+
+def new_stats(
+    path: Path, parquet: Path | None, rows_left: npt.NDArray[np.bool_] | None, samples_left: int | None
+) -> bytes | None:
+    """The stats of a shard after rows and samples went, or None where nothing in them changes.
+
+    Args:
+        path: the stats.
+        parquet: the table beside them, where there is one.
+        rows_left: which of its rows stay.
+        samples_left: samples that stay, where there is no table to count in.
+
+    Raises:
+        DamagedFileError: a file does not read.
+    """
+    statuses = None
+    if parquet is not None and rows_left is not None:
+        statuses = count_statuses(parquet, rows_left)
+        samples_left = int(rows_left.sum())
+    return recounted(path, statuses if statuses is not None else without_samples(path, samples_left or 0))

@@ -4,10 +4,14 @@ Reads ustar, GNU long names and pax headers (POSIX.1-2001). Unlike `tarfile`, wh
 the end, this stops on anything that is not a whole archive: a hidden rest could hold what is to be removed.
 """
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
 
 from linkwell.base.errors import DamagedFileError, FormatError
 
@@ -148,12 +152,125 @@ def _padded(length: int) -> int:
     return (length + BLOCK - 1) // BLOCK * BLOCK
 
 
-def kept_ranges(removed: list[Member], end: int) -> list[tuple[int, int]]:
-    """The byte ranges that stay, as (start, end), when members go; `end` is the size of the archive."""
+@dataclass(frozen=True, eq=False)
+class TarIndex:
+    """Every member of an archive, as arrays: names as bytes, the rest as in `Member`."""
+
+    size: int
+    """Of the archive, bytes."""
+    names: npt.NDArray[np.bytes_]
+    start: npt.NDArray[np.int64]
+    data: npt.NDArray[np.int64]
+    length: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+    is_file: npt.NDArray[np.bool_]
+
+
+def read_index(path: Path) -> TarIndex:
+    """Every member of a tar archive: quickly where all are plain ustar files, else as `members` does.
+
+    Raises:
+        DamagedFileError: a header is damaged, the archive is cut short, or something follows its end.
+        FormatError: it uses something this does not read, such as sparse files.
+    """
+    return _plain_index(path) or _index_of(path.stat().st_size, list(members(path)))
+
+
+def _index_of(size: int, listed: list[Member]) -> TarIndex:
+    def numbers(name: str) -> npt.NDArray[np.int64]:
+        return np.array([getattr(member, name) for member in listed], dtype=np.int64)
+
+    names = np.array([m.name.encode("utf-8", "surrogateescape") for m in listed], dtype=np.bytes_)
+    files = np.array([m.is_file for m in listed], dtype=bool)
+    return TarIndex(size, names, numbers("start"), numbers("data"), numbers("size"), numbers("end"), files)
+
+
+def _plain_index(path: Path) -> TarIndex | None:
+    """The index of an archive of nothing but ustar files with short names; None where anything else is in it, or damage.
+
+    Only where headers are is found one after the other; what they say is checked over all of them at once.
+    """
+    size = path.stat().st_size
+    if size < 2 * BLOCK or size % BLOCK:
+        return None
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        starts, lengths, end = _chain(data, size)
+        if not starts or end is None or size - end > _MAX_HEADER_BYTES or data[end:].count(0) != size - end:
+            return None
+        headers = _headers(data, starts)
+    if not _sound(headers):
+        return None
+    places = np.array(starts, dtype=np.int64)
+    sizes = np.array(lengths, dtype=np.int64)
+    names = np.ascontiguousarray(headers[:, :100]).view("S100")[:, 0]
+    ends = np.append(places[1:], end)
+    return TarIndex(size, names, places, places + BLOCK, sizes, ends, np.ones(len(places), dtype=bool))
+
+
+def _chain(data: mmap.mmap, size: int) -> tuple[list[int], list[int], int | None]:
+    """Where headers are, the sizes they state, and where the end mark is; None where the chain breaks."""
+    starts: list[int] = []
+    lengths: list[int] = []
+    offset = 0
+    try:
+        while data[offset]:
+            length = int(data[offset + 124 : offset + 135], 8)
+            starts.append(offset)
+            lengths.append(length)
+            offset += BLOCK + (length + BLOCK - 1) // BLOCK * BLOCK
+            if length < 0 or offset >= size:
+                return starts, lengths, None
+    except (ValueError, IndexError):
+        return starts, lengths, None
+    return starts, lengths, offset
+
+
+def _headers(data: mmap.mmap, starts: list[int]) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(b"".join([data[s : s + BLOCK] for s in starts]), dtype=np.uint8).reshape(-1, BLOCK)
+
+
+_OCTAL = np.array([8**i for i in range(5, -1, -1)], dtype=np.int64)
+
+
+def _sound(headers: npt.NDArray[np.uint8]) -> bool:
+    """Whether all are headers of plain files whose checksum holds: name in its field alone, six octal digits of checksum."""
+    digits = headers[:, 148:154].astype(np.int64) - ord("0")
+    kinds = headers[:, 156]
+    sums = headers.sum(axis=1, dtype=np.int64) - headers[:, 148:156].sum(axis=1, dtype=np.int64) + 8 * 0x20
+    return bool(
+        ((digits >= 0) & (digits < 8)).all()  # noqa: PLR2004 - octal
+        and (digits @ _OCTAL == sums).all()
+        and ((kinds == ord("0")) | (kinds == 0)).all()
+        and (headers[:, 345] == 0).all()
+        and ((headers[:, 135] == 0) | (headers[:, 135] == 0x20)).all()  # noqa: PLR2004 - a blank
+    )
+
+
+def kept_ranges(removed: list[tuple[int, int]], end: int) -> list[tuple[int, int]]:
+    """The byte ranges that stay, as (start, end), when others go; `end` is the size of the archive."""
     ranges, position = [], 0
-    for member in sorted(removed, key=lambda m: m.start):
-        if member.start > position:
-            ranges.append((position, member.start))
-        position = member.end
+    for start, stop in sorted(removed):
+        if start > position:
+            ranges.append((position, start))
+        position = stop
     ranges.append((position, end))
     return ranges
+
+
+def filler_header(name: str, size: int) -> bytes:
+    """The header of a file that only fills the place of others.
+
+    Args:
+        name: ASCII, at most 100 characters.
+        size: bytes, below 8 GiB.
+    """
+    header = bytearray(BLOCK)
+    header[: len(name)] = name.encode("ascii")
+    header[100:108], header[108:116], header[116:124] = b"0000444\0", b"0000000\0", b"0000000\0"
+    header[124:136] = b"%011o\0" % size
+    header[136:148] = b"%011o\0" % 0
+    header[148:156] = b"        "
+    header[156:157] = b"0"
+    header[257:265] = b"ustar\x0000"
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)

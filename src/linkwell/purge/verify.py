@@ -1,16 +1,17 @@
 """Whether nothing recalled is left in a copy, and whether its files are those the receipt names."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from linkwell.base.errors import LinkwellError, SignatureError
 from linkwell.base.progress import meter
-from linkwell.base.shards import file_sha256
 from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, open_copy
-from linkwell.purge.match import Wanted
-from linkwell.purge.plan import check_dataset, touched_files
-from linkwell.purge.receipt import Receipt
-from linkwell.purge.scan import scan_shard
+from linkwell.purge.kinds import kind_of
+from linkwell.purge.plan import check_dataset, file_plans, sight_of
+from linkwell.purge.receipt import FileRecord, Receipt
+from linkwell.purge.records import record_of, records_of
+from linkwell.purge.unit import TableQuery, Unit
 from linkwell.recall import Recalled
 
 
@@ -49,44 +50,54 @@ class VerifyReport:
         return not (self.edited or self.added)
 
 
-def verify(copy: Path, recalled: Recalled, receipt: Receipt | None) -> VerifyReport:
-    """Look through a copy again and compare it with its receipt; changes nothing.
+def verify(
+    copy: Path,
+    recalled: Recalled,
+    receipt: Receipt | None,
+    *,
+    aliases: Sequence[Path] = (),
+    tables: Sequence[TableQuery] = (),
+) -> VerifyReport:
+    """Look through a copy again, at every statement of identity there is, and compare it with its receipt; changes nothing.
 
     Args:
         copy: the copy's folder.
         recalled: what the feed says now.
         receipt: of the last purge, its signature checked by `read_receipt`; None compares nothing.
+        aliases: tables that connect links with the ids other projects give them.
+        tables: tables of databases in the copy.
 
     Raises:
         SignatureError: the receipt is about another dataset, or about another feed than this one.
         UsageError: the copy is of another dataset.
     """
-    found = open_copy(copy)
+    found = open_copy(copy, tables)
     check_dataset(found, recalled)
     newer = _check_feed(recalled, receipt)
-    wanted = Wanted.of(recalled)
+    sight = sight_of(found, recalled, aliases, thorough=True)
+    stated = {f.name: f for f in receipt.statement.files if not f.gone} if receipt else None
     left: dict[str, int] = {}
     problems = dict(found.problems)
     unidentified = 0
-    digests: dict[str, str] = {}
-    with meter("purge verify", total=len(found.shards), unit="shards") as progress:
-        for shard in found.shards:
+    now: dict[str, FileRecord] = {}
+    with meter("purge verify", total=len(found.units), unit="units") as progress:
+        for unit in found.units:
             try:
-                scan = scan_shard(copy, shard, wanted, ours=found.keys_name_cells)
-                left |= {f.name: f.removed for f in touched_files(copy, scan) if f.removed}
+                scan = kind_of(unit).scan(sight, unit)
+                left |= {f.name: f.removed for f in file_plans(copy, scan) if f.removed}
                 unidentified += scan.unidentified
             except LinkwellError as error:
-                problems[shard.name] = error.problem
-            digests |= {name: file_sha256(copy / name) for name in shard.files}
+                problems[unit.name] = error.problem
+            now |= _as_stated(copy, unit, stated)
             progress.advance()
     if (copy / COPY_FILE).exists():
-        digests[COPY_FILE] = file_sha256(copy / COPY_FILE)
-    stated = {f.name: f.sha256_after for f in receipt.statement.files} if receipt else digests
+        now[COPY_FILE] = record_of(copy, COPY_FILE, hashed=True)
+    stated = now if stated is None else stated
     return VerifyReport(
-        files=len(digests),
+        files=len(now),
         left=left,
-        edited=tuple(sorted(name for name, digest in stated.items() if digests.get(name) != digest)),
-        added=tuple(sorted(digests.keys() - stated.keys())),
+        edited=tuple(sorted(name for name, record in stated.items() if not _holds(record, now.get(name)))),
+        added=tuple(sorted(now.keys() - stated.keys())),
         leftovers=len(found.leftovers),
         unfinished=(copy / JOURNAL_FILE).exists(),
         newer_recalls=newer,
@@ -94,6 +105,25 @@ def verify(copy: Path, recalled: Recalled, receipt: Receipt | None) -> VerifyRep
         unreached=found.unreached,
         problems=problems,
         made_from_build=found.made_from_build,
+    )
+
+
+def _as_stated(copy: Path, unit: Unit, stated: Mapping[str, FileRecord] | None) -> dict[str, FileRecord]:
+    """The files of a unit as they are, hashed where the receipt has a hash."""
+    records: dict[str, FileRecord] = {}
+    for name in (*unit.files, *([f"{unit.folder}/"] if unit.folder is not None else [])):
+        hashed = bool(stated and name in stated and stated[name].sha256_after)
+        one = Unit(unit.kind, (), unit.folder) if name.endswith("/") else Unit(unit.kind, (name,))
+        records |= records_of(copy, one, hashed=hashed)
+    return records
+
+
+def _holds(stated: FileRecord, now: FileRecord | None) -> bool:
+    """Whether a file is what the receipt says, as far as that says it."""
+    return (
+        now is not None
+        and stated.bytes_after in {-1, now.bytes_after}
+        and stated.sha256_after in {"", now.sha256_after}
     )
 
 

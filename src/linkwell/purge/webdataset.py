@@ -4,162 +4,314 @@ A sample is all members that share the part of their name before the first dot o
 a whole; what stays is copied as it stands, block by block, in its order.
 """
 
-import hashlib
+import errno
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from io import FileIO
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
+import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from linkwell.base.errors import DamagedFileError
 from linkwell.base.ids import LINK_ID_BYTES
-from linkwell.purge.match import Wanted
-from linkwell.purge.tar import Member, kept_ranges, members
+from linkwell.purge.match import Wanted, cell_of_key, raw_id
+from linkwell.purge.tar import BLOCK, TarIndex, filler_header, kept_ranges, read_index
+
+FILLER = "__purged__"
+"""A member that stands where samples were, in an archive changed in its place. WebDataset passes over such names."""
 
 _CHUNK_BYTES = 1 << 20
-_MAX_JSON_BYTES = 16_777_216
+MAX_JSON_BYTES = 16_777_216
+_MAX_FILLER_BYTES = 1 << 32
 _CELL_NUMBERS = 1 << 32
+_NO_KERNEL_COPY = frozenset({errno.EINVAL, errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF})
 
 
-@dataclass
-class Sample:
-    """The members of one key, in order."""
-
-    key: str
-    members: list[Member] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TarScan:
-    """What is in one shard. `hit_keys` are the keys (with their folder) of samples that go."""
+    """What is in one shard."""
 
     size: int
-    samples: dict[str, Sample]
+    """Of the archive, bytes."""
+    sample_count: int
+    hit_count: int
+    """Samples that go."""
     hit_keys: frozenset[str]
-    told_keys: frozenset[str]
-    """Keys of samples whose own bytes say which link they are."""
+    """Their keys, without folder."""
+    removed: list[tuple[int, int]]
+    """Byte ranges of the members that go, as (start, end)."""
+    unidentified: int
+    """Samples that stay although nothing says which link they are."""
+    unwiped: int = 0
+    """Fillers of a killed run whose old bytes are still there."""
 
     @property
-    def removed(self) -> list[Member]:
-        """The members that go."""
-        return [m for key in self.hit_keys for m in self.samples[key].members]
+    def hit(self) -> bool:
+        """Whether the archive has to change."""
+        return bool(self.hit_count or self.unwiped)
 
 
-def sample_key(name: str) -> str | None:
-    """The key of a member, with its folder; None for a name that starts with a dot.
+class _Told(msgspec.Struct, frozen=True):
+    """What a sample's JSON says about which link it is, where it is written as usual."""
 
-    >>> sample_key("00000/000010005.seg.png")
-    '00000/000010005'
+    url: str | None = None
+    upper_url: str | None = msgspec.field(default=None, name="URL")
+    link_id: str | None = None
+    cell: int | None = None
+    uid: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Told)
+
+
+def sample_keys(names: npt.NDArray[np.bytes_]) -> npt.NDArray[np.bytes_]:
+    """The key of each member, with its folder; empty for a name that starts with a dot, and for fillers.
+
+    >>> sample_keys(np.array([b"00000/000010005.seg.png", b".hidden", b"a"])).tolist()
+    [b'00000/000010005', b'', b'a']
     """
-    folder, slash, base = name.rpartition("/")
-    stem = base.split(".", 1)[0]
-    return folder + slash + stem if stem else None
+    if len(names) == 0:
+        return names
+    base = np.strings.rfind(names, b"/") + 1
+    dots = np.strings.find(names, b".", base)
+    stops = np.where(dots < 0, np.strings.str_len(names), dots)
+    stops = np.where((stops == base) | (names == FILLER.encode()), 0, stops)
+    keys: npt.NDArray[np.bytes_] = np.strings.slice(names, 0, stops)
+    return keys
 
 
-def base_key(key: str) -> str:
-    """A key without its folder, as the sibling parquet has it."""
-    return key.rpartition("/")[2]
+def base_keys(keys: npt.NDArray[np.bytes_]) -> npt.NDArray[np.bytes_]:
+    """Keys without their folder, as the sibling parquet has them."""
+    if len(keys) == 0:
+        return keys
+    based: npt.NDArray[np.bytes_] = np.strings.slice(keys, np.strings.rfind(keys, b"/") + 1, np.strings.str_len(keys))
+    return based
 
 
-def scan_tar(path: Path, wanted: Wanted, *, keys_name_cells: bool, listed_hits: frozenset[str]) -> TarScan:
-    """Find the recalled samples of a shard: by key, by what their JSON says, and by what the sibling parquet says.
+def scan_tar(
+    path: Path,
+    wanted: Wanted,
+    *,
+    keys_name_cells: bool,
+    listed_hits: Sequence[bytes] = (),
+    listed: npt.NDArray[np.bytes_] | None = None,
+    thorough: bool = False,
+) -> TarScan:
+    """Find the recalled samples of a shard: by key, by what the sibling parquet says, and by their JSON.
 
     Args:
         path: the tar.
         wanted: what is recalled.
         keys_name_cells: the copy is ours, made from a release.
         listed_hits: keys that the sibling parquet has as recalled.
+        listed: keys whose rows in the sibling parquet say which link they are: their JSON is not asked.
+        thorough: ask it all the same.
 
     Raises:
         DamagedFileError: the archive or a member's JSON does not read.
     """
-    samples: dict[str, Sample] = {}
-    keys: list[str] = []
+    index = read_index(path)
+    keys = sample_keys(index.names)
+    keys[~index.is_file] = b""
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.empty(0, dtype=np.int64)
+    run_of_member = np.cumsum(np.append(False, keys[1:] != keys[:-1])) if len(keys) else np.empty(0, dtype=np.int64)
+    runs = keys[starts]
+    based = base_keys(runs)
+    known = np.isin(based, listed) if listed is not None and len(listed) else np.zeros(len(runs), dtype=bool)
+    hit = np.isin(based, np.array(list(listed_hits), dtype=np.bytes_)) if listed_hits else np.zeros(len(runs), bool)
+    if keys_name_cells:
+        hit |= wanted.has_cells(_cells_of(based))
+    ask = (~known | thorough) & (runs != b"")
+    told = known.copy()
+    if ask.any():
+        by_json, told_by_json = _ask_json(path, index, run_of_member, ask, wanted, ours=keys_name_cells)
+        hit |= by_json
+        told |= told_by_json
+    if len(wanted.aliases.keys) and not told.all():
+        hit |= ~told & wanted.has_keys([key.decode("utf-8", "replace") for key in based.tolist()], ours=False)
+    hit &= runs != b""
+    if hit.any():
+        hit |= np.isin(runs, runs[hit])  # a sample whose members stand apart goes as a whole
+    gone = hit[run_of_member] if len(runs) else np.empty(0, dtype=bool)
+    removed = list(zip(index.start[gone].tolist(), index.end[gone].tolist(), strict=True))
+    unwiped = _unwiped(path, index)
+    names = np.unique(runs[runs != b""])
+    hit_names = np.unique(runs[hit])
+    return TarScan(
+        index.size,
+        len(names),
+        len(hit_names),
+        frozenset(key.decode("utf-8", "surrogateescape") for key in base_keys(hit_names).tolist()),
+        removed + unwiped,
+        len(np.unique(runs[(runs != b"") & ~told & ~hit])),
+        len(unwiped),
+    )
+
+
+def _cells_of(keys: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
+    """The cells that our keys name; -1 for keys of another form."""
+    if len(keys) and bool((np.strings.str_len(keys) == 13).all()) and bool(np.strings.isdigit(keys).all()):  # noqa: PLR2004 - 8 + 5
+        cells: npt.NDArray[np.int64] = np.strings.slice(keys, 0, 8).astype(np.int64)
+        return cells
+    return np.array([cell_of_key(key.decode("utf-8", "replace")) for key in keys.tolist()], dtype=np.int64)
+
+
+def _ask_json(
+    path: Path,
+    index: TarIndex,
+    run_of_member: npt.NDArray[np.intp],
+    ask: npt.NDArray[np.bool_],
+    wanted: Wanted,
+    *,
+    ours: bool,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Read the JSON of some samples: which are recalled, and which say which link they are."""
+    hit, told = np.zeros(len(ask), dtype=bool), np.zeros(len(ask), dtype=bool)
+    is_json = np.strings.endswith(index.names, b".json") & ask[run_of_member] & index.is_file
+    chosen = np.flatnonzero(is_json)
+
+    def contents() -> Iterator[bytes]:
+        with path.open("rb", buffering=0) as file:
+            for offset, length in zip(index.data[chosen].tolist(), index.length[chosen].tolist(), strict=True):
+                if length > MAX_JSON_BYTES:
+                    raise DamagedFileError("the JSON of a sample is too large to be one", str(path))
+                yield os.pread(file.fileno(), length, offset)
+
+    is_hit, is_told = json_hits(contents(), wanted, str(path), ours=ours)
+    runs = run_of_member[chosen]
+    np.logical_or.at(hit, runs, is_hit)
+    np.logical_or.at(told, runs, is_told)
+    return hit, told
+
+
+def json_hits(
+    contents: Iterable[bytes], wanted: Wanted, where: str, *, ours: bool
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """By the JSON of samples: which are recalled, and which say which link they are.
+
+    Raises:
+        DamagedFileError: one does not read.
+    """
     urls: list[str | None] = []
     ids: list[bytes] = []
+    uids: list[bytes] = []
     cells: list[int] = []
-    with path.open("rb", buffering=65_536) as file:
-        for member in members(path):
-            key = sample_key(member.name) if member.is_file else None
-            if key is None:
-                continue
-            samples.setdefault(key, Sample(key)).members.append(member)
-            if member.name[len(key) :] == ".json":
-                if member.size > _MAX_JSON_BYTES:
-                    raise DamagedFileError("the JSON of a sample is too large to be one", str(path))
-                file.seek(member.data)
-                url, link, cell = _told(file.read(member.size), str(path))
-                keys.append(key)
-                urls.append(url)
-                ids.append(link)
-                cells.append(cell)
-    hit = wanted.has_urls(urls) | wanted.has_ids(np.array(ids, dtype="S16"))
-    told = np.array([bool(u) or bool(i) for u, i in zip(urls, ids, strict=True)], dtype=bool)
-    if keys_name_cells:
-        hit |= wanted.has_cells(np.array(cells, dtype=np.int64))
-    hit_keys = {key for key, is_hit in zip(keys, hit.tolist(), strict=True) if is_hit}
-    told_keys = {key for key, is_told in zip(keys, told.tolist(), strict=True) if is_told}
-    names = list(samples)
-    if keys_name_cells:
-        by_key = wanted.has_cell_keys([base_key(name) for name in names])
-        hit_keys.update(name for name, is_hit in zip(names, by_key.tolist(), strict=True) if is_hit)
-    hit_keys.update(name for name in names if base_key(name) in listed_hits)
-    return TarScan(path.stat().st_size, samples, frozenset(hit_keys), frozenset(told_keys))
+    for content in contents:
+        url, link, cell, uid = _told(content, where)
+        urls.append(url)
+        ids.append(link)
+        uids.append(uid)
+        cells.append(cell)
+    is_hit = wanted.has_urls(urls) | wanted.has_ids(np.array(ids, dtype="S16"))
+    is_told = np.array([bool(u) or bool(i) for u, i in zip(urls, ids, strict=True)], dtype=bool)
+    if len(wanted.aliases.uids):
+        known = np.array(uids, dtype="S16")
+        is_hit |= np.isin(known, wanted.aliases.uids) & (known != b"")
+        is_told |= known != b""
+    if ours:
+        is_hit |= wanted.has_cells(np.array(cells, dtype=np.int64))
+    return is_hit, is_told
 
 
-def _told(content: bytes, where: str) -> tuple[str | None, bytes, int]:
-    """URL, link id and cell that a sample's JSON states; None, empty and -1 where it does not."""
+def _told(content: bytes, where: str) -> tuple[str | None, bytes, int, bytes]:
+    """URL, link id, cell and uid that a sample's JSON states; None, empty, -1 and empty where it does not."""
+    try:
+        said = _DECODER.decode(content)
+        fields: dict[str, Any] = {"url": said.url or said.upper_url}
+        fields |= {"link_id": said.link_id, "cell": said.cell, "uid": said.uid}
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        fields = _unusual(content, where)
+    url, cell = fields.get("url", fields.get("URL")), fields.get("cell")
+    link, uid = raw_id(fields.get("link_id")), raw_id(fields.get("uid"))
+    number = cell if isinstance(cell, int) and 0 <= cell < _CELL_NUMBERS else -1
+    return (
+        url if isinstance(url, str) else None,
+        link if len(link) == LINK_ID_BYTES else b"",
+        number,
+        uid if len(uid) == LINK_ID_BYTES else b"",
+    )
+
+
+def _unusual(content: bytes, where: str) -> dict[str, Any]:
+    """A JSON of which only the standard library makes something: NaN, half a surrogate pair, another type than usual."""
     try:
         fields = json.loads(content)
     except (ValueError, RecursionError):  # its own message would quote the sample
         raise DamagedFileError(
             "the JSON of a sample does not read", where, "Restore the shard, fetch it again, or delete it."
         ) from None
-    if not isinstance(fields, dict):
-        return None, b"", -1
-    url, link, cell = fields.get("url", fields.get("URL")), fields.get("link_id"), fields.get("cell")
-    link_id = b""
-    if isinstance(link, str) and len(link) == 2 * LINK_ID_BYTES:
-        try:
-            link_id = bytes.fromhex(link)
-        except ValueError:
-            link_id = b""
-    number = cell if isinstance(cell, int) and 0 <= cell < _CELL_NUMBERS else -1
-    return url if isinstance(url, str) else None, link_id, number
+    return fields if isinstance(fields, dict) else {}
 
 
-def rewrite_tar(source: Path, target: Path, removed: list[Member]) -> tuple[str, str]:
-    """Copy an archive without some members, in one pass.
+def _unwiped(path: Path, index: TarIndex) -> list[tuple[int, int]]:
+    """Fillers that a killed run left with the bytes of samples in them."""
+    fillers = np.flatnonzero(index.names == FILLER.encode())
+    found = []
+    with path.open("rb", buffering=0) as file:
+        for start, data, end in zip(
+            index.start[fillers].tolist(), index.data[fillers].tolist(), index.end[fillers].tolist(), strict=True
+        ):
+            for place in range(data, end, _CHUNK_BYTES):
+                piece = os.pread(file.fileno(), min(_CHUNK_BYTES, end - place), place)
+                if piece.count(0) != len(piece):
+                    found.append((start, end))
+                    break
+    return found
 
-    Returns:
-        SHA-256 of the source and of the target, hex.
+
+def rewrite_tar(source: Path, target: Path, removed: list[tuple[int, int]]) -> None:
+    """Copy an archive without some byte ranges; the kernel copies where it can.
 
     Raises:
+        DamagedFileError: the source became shorter.
         OSError: the target cannot be written.
     """
-    before, after = hashlib.sha256(), hashlib.sha256()
-    with source.open("rb", buffering=0) as reader, target.open("wb") as writer:
-        size = source.stat().st_size
-        position = 0
+    with source.open("rb", buffering=0) as reader, target.open("wb", buffering=0) as writer:
+        size = os.fstat(reader.fileno()).st_size
         for start, end in kept_ranges(removed, size):
-            for piece in _pieces(reader, start - position, source):
-                before.update(piece)
-            for piece in _pieces(reader, end - start, source):
-                before.update(piece)
-                after.update(piece)
-                writer.write(piece)
-            position = end
-    return before.hexdigest(), after.hexdigest()
+            _copy(reader.fileno(), writer.fileno(), start, end, source)
 
 
-def _pieces(reader: BinaryIO | FileIO, count: int, source: Path) -> Iterator[bytes]:
-    """The next `count` bytes, in pieces."""
-    while count:
-        piece = reader.read(min(_CHUNK_BYTES, count))
-        if not piece:
-            raise DamagedFileError("this tar archive became shorter while it was read", str(source))
-        count -= len(piece)
-        yield piece
+def _copy(reader: int, writer: int, start: int, end: int, source: Path) -> None:
+    """Append the bytes from `start` to `end` of one file to another."""
+    by_kernel = True
+    while start < end:
+        try:
+            count = os.copy_file_range(reader, writer, end - start, start) if by_kernel else 0
+        except OSError as error:
+            if error.errno not in _NO_KERNEL_COPY:
+                raise
+            count = 0
+        if count == 0:
+            by_kernel = False
+            piece = os.pread(reader, min(_CHUNK_BYTES, end - start), start)
+            if not piece:
+                raise DamagedFileError("this tar archive became shorter while it was read", str(source))
+            count = os.write(writer, piece)
+        start += count
+
+
+def wipe_in_place(path: Path, removed: list[tuple[int, int]]) -> None:
+    """Put fillers of zeros where samples stand. The archive is whole at every moment, and needs no further disk.
+
+    A filler's header is written first, in one block; killed before its zeros are all there, the next look finds the filler
+    and wipes it again.
+    """
+    runs: list[list[int]] = []
+    for start, end in sorted(removed):
+        if runs and runs[-1][1] == start and end - runs[-1][0] < _MAX_FILLER_BYTES:
+            runs[-1][1] = end
+        else:
+            runs.append([start, end])
+    with path.open("rb+", buffering=0) as file:
+        for start, end in runs:
+            os.pwrite(file.fileno(), filler_header(FILLER, end - start - BLOCK), start)
+        os.fsync(file.fileno())
+        for start, end in runs:
+            for place in range(start + BLOCK, end, _CHUNK_BYTES):
+                os.pwrite(file.fileno(), bytes(min(_CHUNK_BYTES, end - place)), place)
+        os.fsync(file.fileno())

@@ -36,6 +36,8 @@ class Recalled:
     """Link id → reason, of open recalls."""
     heads: tuple[str, ...] = ()
     """SHA-256 of every batch.json, in order: what a receipt names, so that a forked feed is noticed."""
+    loose_ids: npt.NDArray[np.bytes_] | None = None
+    """Sorted: of the link ids, those of open recalls, which do not go with their cell; None where that is not known."""
 
     @property
     def cell_array(self) -> npt.NDArray[np.uint32]:
@@ -85,6 +87,7 @@ def load_recalled(client: FeedClient, dataset: str | None = None) -> Recalled:
         raise MissingError("a recall is missing from the feed's sequence", dataset, "Ask the feed's publisher.")
     cells: set[int] = set()
     ids = [np.empty(0, dtype="S16")]
+    loose = [np.empty(0, dtype="S16")]
     reasons: dict[bytes, str] = {}
     heads: list[str] = []
     for sequence in sequences:
@@ -100,5 +103,14 @@ def load_recalled(client: FeedClient, dataset: str | None = None) -> Recalled:
         cells.update(read_cells(files[CELLS_FILE], folder).tolist())
         ids.append(read_links(files[LINKS_FILE], folder))
         if batch.kind == "open":
+            loose.append(ids[-1])
             reasons |= read_reasons(files[LINKS_FILE], folder)
-    return Recalled(dataset, len(sequences), frozenset(cells), np.unique(np.concatenate(ids)), reasons, tuple(heads))
+    return Recalled(
+        dataset,
+        len(sequences),
+        frozenset(cells),
+        np.unique(np.concatenate(ids)),
+        reasons,
+        tuple(heads),
+        np.unique(np.concatenate(loose)),
+    )

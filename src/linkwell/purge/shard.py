@@ -1,0 +1,161 @@
+"""Tar shards with their sibling parquet and stats, and parquet files that stand alone."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from linkwell.purge.parquet import ParquetScan, rewrite_parquet, scan_parquet
+from linkwell.purge.stats import STATS_SUFFIX, new_stats
+from linkwell.purge.unit import Listing, Scan, Sight, Touch, Unit, stem_of, suffix_of
+from linkwell.purge.webdataset import TarScan, rewrite_tar, scan_tar, wipe_in_place
+
+PARQUET_SUFFIXES = frozenset({".parquet", ".parq", ".pq"})
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is recalled in the tar and in the parquet of one shard."""
+
+    tar: TarScan | None
+    parquet: ParquetScan | None
+
+    @property
+    def hit(self) -> bool:
+        """Whether anything has to go."""
+        return bool((self.tar and self.tar.hit) or (self.parquet and self.parquet.hit_count))
+
+
+class ShardKind:
+    """Tar with parquet and stats of the same stem, any of them alone too (img2dataset's layout, DataComp's, ours)."""
+
+    name = "webdataset"
+
+    def find(self, listing: Listing) -> Sequence[Unit]:
+        """Every tar with its siblings."""
+        units = []
+        for name in sorted(listing.files):
+            if suffix_of(name) == ".tar":
+                siblings = (stem_of(name) + STATS_SUFFIX, stem_of(name) + ".parquet")
+                units.append(Unit(self.name, (name, *(s for s in siblings if s in listing.files))))
+        return units
+
+    def scan(self, sight: Sight, unit: Unit) -> Scan:
+        """Find what is recalled. A sample found in one of the files goes from all of them."""
+        tar_name, parquet_name = unit.files[0], _with_suffix(unit, PARQUET_SUFFIXES)
+        parquet = None
+        if parquet_name:
+            parquet = scan_parquet(
+                sight.root / parquet_name, sight.wanted, ours=sight.ours, with_keys=True, thorough=sight.thorough
+            )
+        by_row = parquet if parquet and parquet.keys is not None and parquet.told is not None else None
+        tar = scan_tar(
+            sight.root / tar_name,
+            sight.wanted,
+            keys_name_cells=sight.ours,
+            listed_hits=by_row.keys_of(by_row.hits).tolist() if by_row else (),
+            listed=by_row.keys_of(by_row.told) if by_row and by_row.told is not None else None,
+            thorough=sight.thorough,
+        )
+        if parquet and parquet.keys is not None and tar.hit_keys:
+            parquet = replace(parquet, hits=parquet.hits | rows_with_keys(parquet.keys, tar.hit_keys))
+        return scan_siblings(sight, unit, Found(tar, parquet), tar.unidentified)
+
+    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> None:
+        """Write tar, stats or parquet anew."""
+        write_sibling(sight, scan, name, target)
+
+    def change(self, sight: Sight, scan: Scan, name: str) -> None:
+        """Wipe samples in a tar where they stand."""
+        assert scan.found.tar is not None  # noqa: S101 - only tars are changed in their place
+        wipe_in_place(sight.root / name, scan.found.tar.removed)
+
+    def only_in_place(self, sight: Sight, name: str) -> bool:  # noqa: ARG002 - as the protocol has it
+        """A tar may always be exchanged."""
+        return False
+
+    def may_change(self, sight: Sight, name: str) -> bool:  # noqa: ARG002 - same
+        """Only a tar has a form in which the place of a sample can stay empty."""
+        return suffix_of(name) == ".tar"
+
+
+class ParquetKind:
+    """Parquet that stands alone: lists, releases, img2dataset's parquet output."""
+
+    name = "parquet"
+
+    def find(self, listing: Listing) -> Sequence[Unit]:
+        """Every parquet file, with its stats."""
+        units = []
+        for name in sorted(listing.files):
+            if suffix_of(name) in PARQUET_SUFFIXES:
+                stats = stem_of(name) + STATS_SUFFIX
+                units.append(Unit(self.name, (*([stats] if stats in listing.files else []), name)))
+        return units
+
+    def scan(self, sight: Sight, unit: Unit) -> Scan:
+        """Find the recalled rows."""
+        name = unit.files[-1]
+        parquet = scan_parquet(
+            sight.root / name, sight.wanted, ours=sight.ours, with_keys=False, thorough=sight.thorough
+        )
+        return scan_siblings(sight, unit, Found(None, parquet), 0 if parquet.identified else parquet.rows)
+
+    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> None:
+        """Write parquet or stats anew."""
+        write_sibling(sight, scan, name, target)
+
+
+def rows_with_keys(keys: "pa.ChunkedArray[Any]", gone: Collection[str]) -> npt.NDArray[np.bool_]:
+    """Which rows of a table have one of the keys."""
+    values = pa.array(sorted(key for key in gone if _is_text(key)), pa.string())
+    found: Any = pc.is_in(keys, value_set=values)
+    return np.asarray(found, dtype=bool)
+
+
+def _is_text(key: str) -> bool:
+    return key.isascii() or not any("\ud800" <= c <= "\udfff" for c in key)
+
+
+def scan_siblings(sight: Sight, unit: Unit, found: Found, unidentified: int) -> Scan:
+    """Which of the files of a shard have to change."""
+    touched = []
+    for name in unit.files:
+        path = sight.root / name
+        if found.tar is not None and suffix_of(name) == ".tar":
+            if found.tar.hit:
+                touched.append(Touch(name, found.tar.sample_count, found.tar.hit_count, path.stat().st_size))
+        elif found.parquet is not None and suffix_of(name) in PARQUET_SUFFIXES:
+            if found.parquet.hit_count:
+                touched.append(Touch(name, found.parquet.rows, found.parquet.hit_count, path.stat().st_size))
+        elif found.hit and new_stats_of(sight, unit, found, name) is not None:
+            touched.append(Touch(name, 0, 0, path.stat().st_size))
+    return Scan(unit, tuple(touched), unidentified=unidentified, found=found)
+
+
+def write_sibling(sight: Sight, scan: Scan, name: str, target: Path) -> None:
+    """Write the new version of a tar, a parquet or stats."""
+    found: Found = scan.found
+    if found.tar is not None and suffix_of(name) == ".tar":
+        rewrite_tar(sight.root / name, target, found.tar.removed)
+    elif found.parquet is not None and suffix_of(name) in PARQUET_SUFFIXES:
+        rewrite_parquet(sight.root / name, target, found.parquet.hits)
+    else:
+        target.write_bytes(new_stats_of(sight, scan.unit, found, name) or b"")
+
+
+def new_stats_of(sight: Sight, unit: Unit, found: Found, name: str) -> bytes | None:
+    """The stats of a shard for what is left in it; None where nothing in them changes."""
+    samples = found.tar.sample_count - found.tar.hit_count if found.tar else None
+    parquet = _with_suffix(unit, PARQUET_SUFFIXES)
+    rows = None if found.parquet is None else ~found.parquet.hits
+    return new_stats(sight.root / name, sight.root / parquet if parquet else None, rows, samples)
+
+
+def _with_suffix(unit: Unit, suffixes: frozenset[str]) -> str | None:
+    return next((name for name in unit.files if suffix_of(name) in suffixes), None)
