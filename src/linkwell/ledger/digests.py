@@ -34,7 +34,7 @@ class Digests:
             width: pixels of the original image.
             height: pixels of the original image.
         """
-        pdq, quality = pdq_hash(pixels)
+        pdq, quality = pdq_hash(pixels, width, height)
         return dataclasses.replace(self, pdq=pdq, pdq_quality=quality, width=width, height=height)
 
 

@@ -9,6 +9,9 @@ neighbours of the 64 x 64 picture, over 90, at most 100.
 The filter is linear and only 64 x 64 of its values are used, so it is not run over the picture: each of those values is a weighted
 sum over the few rows and columns that reach it, and the weights, edges included, depend on the length of the side alone.
 That is exact, and it is a small part of the work.
+
+A JPEG decoded at a half is nearly the means of 2 x 2 pixels of the whole. Its hash by itself is another one (10 bits away on average,
+for windows and block centres fall elsewhere); the sums with the whole picture's weights, added up for each scaled pixel, give the whole picture's.
 """
 
 from functools import lru_cache
@@ -53,11 +56,13 @@ class _Reach(NamedTuple):
     weights: _Floats
 
 
-def pdq_hash(pixels: npt.NDArray[np.uint8]) -> tuple[bytes, int]:
+def pdq_hash(pixels: npt.NDArray[np.uint8], width: int | None = None, height: int | None = None) -> tuple[bytes, int]:
     """The PDQ hash of a picture and its quality.
 
     Args:
         pixels: luma of shape (height, width), or RGB of shape (height, width, 3); 8 bits a channel.
+        width: of the picture that `pixels` are a decode of, scaled to a half, a quarter or an eighth; None: `pixels` are the whole.
+        height: the same.
 
     Returns:
         32 bytes, whose hex is the hash as hash lists write it, and the quality, 0-100.
@@ -69,9 +74,10 @@ def pdq_hash(pixels: npt.NDArray[np.uint8]) -> tuple[bytes, int]:
         raise ValueError(
             f"pixels must be uint8 (height, width) or (height, width, 3), not {pixels.dtype} {pixels.shape}"
         )
-    if min(pixels.shape[:2]) < _MIN_SIDE_PIXELS:
+    whole = (height or pixels.shape[0], width or pixels.shape[1])
+    if min(whole) < _MIN_SIDE_PIXELS:
         return bytes(PDQ_BYTES), 0
-    small = _shrink(pixels)
+    small = _shrink(pixels, _side(pixels.shape[0], whole[0]), _side(pixels.shape[1], whole[1]))
     coefficients = (_COSINES @ small @ _COSINES.T).ravel()
     median = np.partition(coefficients, _MEDIAN)[_MEDIAN]
     return np.packbits(coefficients[::-1] > median).tobytes(), _quality(small)
@@ -85,14 +91,28 @@ def _quality(small: _Floats) -> int:
     return min(steps // _QUALITY_DIVISOR, _MAX_QUALITY)
 
 
-def _shrink(pixels: npt.NDArray[np.uint8]) -> _Floats:
+class _Side(NamedTuple):
+    """A side of a picture: its pixels as they are here, and how many of the whole picture's each stands for."""
+
+    length: int
+    factor: int
+    whole: int
+
+
+def _side(length: int, whole: int) -> _Side:
+    """A side; where it is no half, quarter or eighth of the whole (rounded up, as decoders do), it is taken for the whole."""
+    factor = round(whole / length)
+    return _Side(length, factor, whole) if factor > 1 and -(-whole // factor) == length else _Side(length, 1, length)
+
+
+def _shrink(pixels: npt.NDArray[np.uint8], down: _Side, across: _Side) -> _Floats:
     """The 64 x 64 picture, tile by tile: columns outside, rows inside."""
     height, width = pixels.shape[:2]
     if max(height, width) <= _BANDED_SIDE_PIXELS and min(height, width) >= 2 * _SIDE:
-        return _shrink_banded(pixels)
-    if height <= 2 * _SIDE and width <= 2 * _SIDE:
+        return _shrink_banded(pixels, down, across)
+    if down.whole <= 2 * _SIDE and across.whole <= 2 * _SIDE and down.factor == across.factor == 1:
         return _luma(pixels[_centres(height)][:, _centres(width)])  # windows of one pixel change nothing
-    rows, columns = _reaches(height), _reaches(width)
+    rows, columns = _reaches(down), _reaches(across)
     small = np.empty((_SIDE, _SIDE), np.float32)  # transposed, so that each sum writes a run of memory
     for first_column, last_column in _tiles(columns, max(reach.stop - reach.start for reach in rows)):
         left, right = columns[first_column].start, columns[last_column].stop
@@ -109,21 +129,21 @@ def _shrink(pixels: npt.NDArray[np.uint8]) -> _Floats:
     return small.T
 
 
-def _shrink_banded(pixels: npt.NDArray[np.uint8]) -> _Floats:
+def _shrink_banded(pixels: npt.NDArray[np.uint8], down: _Side, across: _Side) -> _Floats:
     """The 64 x 64 picture of a picture of common size: eight values at a time, whose rows still fit the processor's cache."""
     strip = np.empty((_SIDE, pixels.shape[1]), np.float32)
     small = np.empty((_SIDE, _SIDE), np.float32)
-    for index, band in enumerate(_bands(pixels.shape[0])):
+    for index, band in enumerate(_bands(down)):
         np.matmul(band.weights, _luma(pixels[band.start : band.stop]), out=strip[index * _BAND : (index + 1) * _BAND])
-    for index, band in enumerate(_bands(pixels.shape[1])):
+    for index, band in enumerate(_bands(across)):
         small[:, index * _BAND : (index + 1) * _BAND] = strip[:, band.start : band.stop] @ band.weights.T
     return small
 
 
 @lru_cache(maxsize=256)
-def _bands(length: int) -> list[_Reach]:
+def _bands(side: _Side) -> list[_Reach]:
     """What each eight of the 64 values are made of: weights of shape (8, pixels)."""
-    reaches = _new_reaches(length)
+    reaches = _new_reaches(side)
     bands = []
     for first in range(0, _SIDE, _BAND):
         group = reaches[first : first + _BAND]
@@ -164,12 +184,13 @@ def _centres(length: int) -> npt.NDArray[np.int64]:
     return ((np.arange(_SIDE) + 0.5) * length / _SIDE).astype(np.int64)
 
 
-def _reaches(length: int) -> list[_Reach]:
-    return _cached_reaches(length) if length <= _CACHED_SIDE_PIXELS else _new_reaches(length)
+def _reaches(side: _Side) -> list[_Reach]:
+    return _cached_reaches(side) if side.whole <= _CACHED_SIDE_PIXELS else _new_reaches(side)
 
 
-def _new_reaches(length: int) -> list[_Reach]:
-    """What each of the 64 values is made of along a side of `length` pixels."""
+def _new_reaches(side: _Side) -> list[_Reach]:
+    """What each of the 64 values is made of along a side: the whole picture's weights, added up for each pixel there is."""
+    length = side.whole
     window = (length + 2 * _SIDE - 1) // (2 * _SIDE)
     after = window // 2
     before = window - 1 - after
@@ -190,10 +211,18 @@ def _new_reaches(length: int) -> list[_Reach]:
     np.subtract.at(marks, (offsets + high)[inside], kept)
     weights = np.cumsum(marks.reshape(_SIDE, span), axis=1).astype(np.float32)
     stops = np.minimum(centres + 2 * after + 1, length)
-    return [
+    reaches = [
         _Reach(int(s), int(e), np.ascontiguousarray(row[: e - s]))
         for s, e, row in zip(start, stops, weights, strict=True)
     ]
+    return reaches if side.factor == 1 else [_coarser(reach, side.factor) for reach in reaches]
+
+
+def _coarser(reach: _Reach, factor: int) -> _Reach:
+    """A reach over pixels that each stand for `factor` of the whole picture's."""
+    start, stop = reach.start // factor, -(-reach.stop // factor)
+    places = np.arange(reach.start, reach.stop) // factor - start
+    return _Reach(start, stop, np.bincount(places, reach.weights, stop - start).astype(np.float32))
 
 
 _cached_reaches = lru_cache(maxsize=512)(_new_reaches)

@@ -24,8 +24,9 @@ Pixels = npt.NDArray[np.uint8]
 # Sizes are checked against our own bound right after the header is read; Pillow's warning about the same would only repeat it.
 Image.MAX_IMAGE_PIXELS = None
 
-PDQ_MIN_SIDE_PIXELS: Final = 512
-"""Scaled JPEG decoding keeps at least this on the shorter side, so that the PDQ hash hardly differs from the full picture's."""
+PDQ_MIN_SIDE_PIXELS: Final = 256
+"""What scaled JPEG decoding keeps at least on the shorter side: at 200 pixels the PDQ hash is within 6 bits of the whole picture's in 99 of
+100, whatever the scale (the table in docs/performance.md, from benchmarks/pdq.py)."""
 
 _PROFILE_MARK = b"ICC_PROFILE\0"
 

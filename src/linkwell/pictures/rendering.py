@@ -25,7 +25,7 @@ def look(data: bytes, kept: Kept) -> tuple[Look, Picture | None]:
     """
     try:
         picture = decode(data, max_pixels=kept.max_pixels, min_side=_min_side(kept), luma=kept.keep_original)
-        pdq, quality = pdq_hash(picture.pixels) if kept.pdq else (None, None)
+        pdq, quality = pdq_hash(picture.pixels, picture.width, picture.height) if kept.pdq else (None, None)
     except PictureFailure as failure:
         return Look(failure.kind), None
     except (cv2.error, MemoryError):
@@ -59,9 +59,9 @@ def render(picture: Picture, kept: Kept, boxes: Sequence[Box] = ()) -> tuple[Ren
 
 
 def _min_side(kept: Kept) -> int | None:
-    """What a scaled decode must keep on the shorter side."""
+    """What a scaled decode must keep on the shorter side: twice what is wanted, so that the resized picture is as sharp."""
     if kept.keep_original:
         return PDQ_MIN_SIDE_PIXELS
     if kept.resize == "no":
         return None
-    return max(kept.size, PDQ_MIN_SIDE_PIXELS)
+    return max(2 * kept.size, PDQ_MIN_SIDE_PIXELS)
