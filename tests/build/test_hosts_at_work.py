@@ -187,6 +187,26 @@ def test_a_path_that_robots_leaves_open_keeps_nothing_out(workspace: Workspace, 
     assert verdicts(workspace) == ("unknown", "unknown", "unknown")
 
 
+@pytest.mark.parametrize("wat", [True, False])
+def test_a_meta_named_after_a_crawler_of_ones_own_policy_is_read(
+    workspace: Workspace, engine: Engine, tmp_path: Path, *, wat: bool
+) -> None:
+    """Under the default policy nobody asks about it; under one's own it decides, also in the same process."""
+    links = [image(PICTURE, "a grey heron")]
+    head = {"Metas": [{"name": "HouseBot", "content": "noai"}]}
+    record = (
+        wat_record(wat_value("https://page.example/birds", links, head=head))
+        if wat
+        else page(b'<meta name="HouseBot" content="noai">')
+    )
+    built(workspace, engine, tmp_path, [record])
+    assert verdicts(workspace) == ("unknown", "unknown", "unknown")
+    (workspace.root / "rights.toml").write_text('name = "mine"\n[agents]\ntraining = ["housebot"]\n')
+    built(workspace, engine, tmp_path, [record])
+    assert verdicts(workspace) == ("disallow", "unknown", "unknown")
+    assert told(workspace) == {("robots-meta", "disallow", "page", "https://page.example/birds")}
+
+
 def test_each_capture_is_dealt_once_whatever_the_number_of_shards(
     workspace: Workspace, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

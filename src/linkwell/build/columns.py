@@ -75,6 +75,7 @@ class LinkCollector:
         self._min_side = filters.min_side_pixels
         self._evidence: list[Evidence] = []
         self._reserved: dict[str, Codes] = {}
+        # Set while pages are read; however pages are added, their pictures that are no links must then reach `_unlinked`.
         self.keeps_unlinked = False
         self._unlinked: list[tuple[str, str]] = []
         self._clear()

@@ -24,7 +24,7 @@ from linkwell.build.html import read_html_page
 from linkwell.build.language import LanguageDetector
 from linkwell.build.members import Members
 from linkwell.build.page import Page
-from linkwell.build.wat import read_wat_page
+from linkwell.build.wat import also_keep_metas, read_wat_page
 from linkwell.build.wellknown import CAPTURES_OUTPUT, CaptureWriter, read_capture
 from linkwell.engine import TaskContext
 from linkwell.rights import DEFAULT_POLICY, Policy
@@ -77,6 +77,7 @@ def extract(context: TaskContext) -> None:
     """
     params = context.params(ExtractParams)
     settings = params.settings
+    also_keep_metas(settings.policy.training_agents)
     collector = LinkCollector(
         context.counts,
         max_text_characters=settings.max_text_characters,

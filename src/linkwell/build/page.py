@@ -61,8 +61,8 @@ _LICENCE_METAS: frozenset[str] = frozenset(
         "dc.rights.license",
     }
 )
-PAGE_METAS = META_NAMES | _LICENCE_METAS
-"""Lower-case names of the metas that are kept."""
+PAGE_METAS = set(META_NAMES | _LICENCE_METAS)
+"""Lower-case names of the metas that are kept; `wat.also_keep_metas` adds those of a policy's own crawlers."""
 
 
 def add_header(page: Page, name: str, value: str) -> None:
@@ -75,10 +75,10 @@ def add_meta(page: Page, name: str, content: str) -> None:
     """Keep a meta if it may hold a signal, or the licence."""
     folded = name.lower()
     if folded in PAGE_METAS:
-        if folded in META_NAMES:
-            page.metas.append((name, content))
-        else:
+        if folded in _LICENCE_METAS:
             page.licences.append(content)
+        else:
+            page.metas.append((name, content))
 
 
 def is_licence_rel(rel: str) -> bool:

@@ -7,6 +7,8 @@ of ten; only what is no JSON at all is broken.
 
 import json
 from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -181,12 +183,22 @@ def _page(record: _Record, response: _Response, html: _Html, images: list[Any], 
     return page
 
 
-_NAMES = PAGE_METAS | HEADER_NAMES
+_NAMES = set(PAGE_METAS | HEADER_NAMES)
 _silent_names: set[str] = set()
 _MAX_NAMES = 10_000
 
 
-def _may_speak(name: str, names: frozenset[str]) -> bool:
+def also_keep_metas(names: Iterable[str]) -> None:
+    """Keep metas of these lower-case names too, from now on in this process: those of the crawlers that a policy asks about.
+
+    Names of an earlier policy stay: what is kept and not asked about states nothing.
+    """
+    PAGE_METAS.update(names)
+    _NAMES.update(names)
+    _silent_names.clear()
+
+
+def _may_speak(name: str, names: AbstractSet[str]) -> bool:
     """Whether the name of a header field or meta is one of `names`; remembers names that are nobody's."""
     folded = name.lower()
     if folded not in _NAMES and len(_silent_names) < _MAX_NAMES:
