@@ -39,7 +39,7 @@ def test_explain_says_what_where_and_when(built: Workspace) -> None:
         "Training AI on it is not allowed.",
         "a robots meta of the page does not allow training AI on it",
         "robots: noimageai",
-        "robots.txt, which keeps a crawler out does not allow training AI on it",
+        "robots.txt, by keeping a crawler out, does not allow training AI on it",
         "User-agent: ccbot: Disallow: /",
         "https://img.example/robots.txt, seen 2024-05-18T01:58:10+00:00",
         "https://page.example/birds",

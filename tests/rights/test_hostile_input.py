@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linkwell.rights import (
+    DEFAULT_POLICY,
     Capture,
     HostFiles,
     combine,
@@ -119,6 +120,9 @@ def steps(work: Callable[[bytes], object], data: bytes) -> int:
     return count
 
 
+AGENTS = [agent.encode() for agent in DEFAULT_POLICY.agents.training]
+
+
 def robots_work(data: bytes) -> object:
     return robots_signals(parse_robots(data), "https://h.example/" + "a" * 1_000, scope="image")
 
@@ -158,10 +162,26 @@ def rsl_work(data: bytes) -> object:
         (robots_work, b"User-agent: *\nDisallow: /", b"*a", b"*b\n"),
         (robots_work, b"User-agent: *\nDisallow: /", b"*", b"b\n"),
         (robots_work, b"User-agent: *\n", b"Content-Usage: train-ai=n\n", b""),
+        (robots_work, b"User-agent: *\n", b"Content-Usage: /a train-ai=n\n", b""),
+        (robots_work, b"User-agent: *\n", b"Content-Signal: /a*b ai-train=no\n", b""),
+        (robots_work, b"User-agent: *\n", b"DisallowAITraining: /*a*b\n", b""),
+        (robots_work, b"", b"License: https://h.example/l\n", b""),
+        (
+            robots_work,
+            b"".join(b"User-agent: %s\nDisallow: /x\n" % agent for agent in AGENTS)
+            + b"".join(b"User-agent: %s\n" % agent for agent in AGENTS),
+            b"Disallow: /*x*y\n",
+            b"",
+        ),
         (robots_work, b"", b":", b""),
         (robots_work, b"", b"%", b""),
         (tag_work, b"", b"a:", b""),
         (tag_work, b"", b"noai,", b""),
+        (tag_work, b"", b"noai;", b""),
+        (tag_work, b"noai", b" max-snippet:1", b""),
+        (tag_work, b"unavailable_after: mon", b", june 25, 2030", b""),
+        (tag_work, b"unavailable_after: mon,", b"1", b""),
+        (tag_work, b"unavailable_after: mon,jan", b" ", b"x"),
         (tag_work, b"", b"unavailable_after: mon,", b""),
         (header_work, b"", b"<rsl", b""),
         (header_work, b"", b"</x>; rel=license; type=application/rsl+xml,", b""),
@@ -175,6 +195,12 @@ def rsl_work(data: bytes) -> object:
         (read_xmp, b"<x:xmpmeta>", b"<a>", b"</x:xmpmeta>"),
         (read_xmp, b"\xff\xd8", b"\xff\xe1\x00\x02", b""),
         (read_xmp, b"\xff\xd8", b"\xff", b""),
+        (read_xmp, b"R\0D\0F", "<x:xmpmeta".encode("utf-16-le"), b""),
+        (read_xmp, b"R\0\0\0D\0\0\0F", "<rdf:RDF></rdf:RDF>".encode("utf-32-be"), b""),
+        (read_xmp, b"", b"<?xpacket begin", b""),
+        (read_xmp, b"<?xpacket begin", b"<rdf:RDF", b""),
+        (read_xmp, b"<x:xmpmeta>", b"&amp;&lt;&#65;", b"</x:xmpmeta>"),
+        (read_xmp, b"\x89PNG\r\n\x1a\n", b"\0\0\0\x16zTXtXML:com.adobe.xmp\0\0\x78\x9c\0\0\0\0\0", b""),
         (read_xmp, b"\x89PNG\r\n\x1a\n", b"\0\0\0\0iTXt\0\0\0\0", b""),
     ],
 )
@@ -195,3 +221,55 @@ def test_xml_in_an_encoding_that_is_not_read_is_malformed_and_stops_nothing(enco
     rsl = parse_rsl(declared + b'<rsl xmlns="https://rslstandard.org/rsl"/>')
     assert rsl is not None
     assert [each.verdict for each in rsl.signals("http://site.example/a.jpg", scope="page")] == ["unknown"]
+
+
+def rule_lines(count: int, form: str) -> bytes:
+    """Rules that are all different."""
+    return b"User-agent: *\n" + b"".join(b"Disallow: " + (form % n).encode() + b"\n" for n in range(count))
+
+
+def entries(count: int) -> bytes:
+    """A tdmrep.json of many locations."""
+    return b"[" + b",".join(b'{"location":"/dir%06d/","tdm-reservation":1}' % n for n in range(count)) + b"]"
+
+
+@pytest.mark.parametrize("kind", ["robots.txt", "tdmrep.json"])
+def test_asking_about_a_url_does_not_cost_more_for_more_rules_without_a_star(kind: str) -> None:
+    """A hostile host with ten times the rules costs each of its pictures the same; the last rule counts as the first does."""
+
+    def ask(count: int) -> int:
+        body = rule_lines(count, "/dir%06d/") if kind == "robots.txt" else entries(count)
+        files = HostFiles([Capture("https://h.example/f", kind, 200, None, body)])
+        assert files.statements(f"https://h.example/dir{count - 1:06d}/a.jpg", scope="image")
+        return steps(lambda _data: files.statements("https://h.example/other/a.jpg", scope="image"), b"")
+
+    assert ask(10_000) <= ask(1_000) + 100
+
+
+def test_a_megabyte_of_rules_is_read_whole_and_a_longer_tdmrep_is_flagged() -> None:
+    """Up to its limit a file counts to the last rule; what is longer is not taken for what its beginning says."""
+    body = rule_lines(45_000, "/dir%06d/")
+    assert 500 * 1024 < len(body) <= 1 << 20
+    files = HostFiles([Capture("https://h.example/robots.txt", "robots.txt", 200, None, body)])
+    assert files.statements("https://h.example/dir044999/a.jpg", scope="image")
+    long = HostFiles([Capture("https://h.example/t", "tdmrep.json", 200, None, entries(100_000))])
+    assert {signal.verdict for _, signal in long.statements(URL, scope="image")} == {"unknown"}
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.lists(st.sampled_from(["/", "a", "b", "*", "$"]), max_size=5).map("".join))),
+    st.text("/ab", max_size=6),
+)
+@FUZZ
+def test_a_table_of_rules_finds_what_trying_each_finds(rules: list[tuple[bool, str]], path: str) -> None:
+    """The longest match, Allow among equals, as RFC 9309 says it in one sentence."""
+    from linkwell.rights.patterns import matches, normal_pattern  # noqa: PLC0415 - internals, for this one only
+
+    lines = [f"{'Allow' if allow else 'Disallow'}: {pattern}" for allow, pattern in rules]
+    robots = parse_robots("\n".join(["User-agent: *", *lines]).encode())
+    found = [
+        (len(normal_pattern(pattern.encode())), allow)
+        for allow, pattern in rules
+        if pattern and matches(normal_pattern(pattern.encode()), f"/{path}".encode())
+    ]
+    assert robots.decide("x", f"https://h.example/{path}").allowed is (max(found, default=(0, True))[1])

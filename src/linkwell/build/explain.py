@@ -50,6 +50,8 @@ class Explanation(msgspec.Struct, frozen=True):
     license_scope: str | None
     verdicts: dict[str, str]
     statements: tuple[Told, ...]
+    hosts_without_files: tuple[str, ...] = ()
+    """Of the image and its page: hosts of which the archives hold no robots.txt or its like."""
 
 
 def explain(
@@ -87,6 +89,7 @@ def explain(
         license_scope=row["license_scope"],
         verdicts={use: row[use] for use in USES},
         statements=tuple(told),
+        hosts_without_files=_without_files((row["url"], page), well_known),
     )
 
 
@@ -158,6 +161,12 @@ def _on_page(page: str, evidence: Sequence[Path]) -> Iterator[Told]:
                 warc=row["warc"],
                 offset=row["offset"],
             )
+
+
+def _without_files(urls: Sequence[str], well_known: Sequence[Path]) -> tuple[str, ...]:
+    hosts = dict.fromkeys(host for url in urls if (host := host_key(url)))
+    seen = {host for host, _capture in read_captures(well_known, hosts)}
+    return tuple(host for host in hosts if host not in seen)
 
 
 def _at_hosts(

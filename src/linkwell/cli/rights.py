@@ -113,4 +113,6 @@ def _lines(found: "Explanation", place: str, *, kept: bool) -> list[str]:
         lines.append(f"    {' '.join(each.said.split())}")
         where = f"{each.where}, seen {each.seen_at or 'at an unknown time'}, read by {each.parser}"
         lines.append(f"    at {where}" + (f" ({each.warc} at byte {each.offset})" if each.warc else ""))
+    if kept and found.hosts_without_files:
+        lines.append(f"Not in the archives: robots.txt and its like of {' and '.join(found.hosts_without_files)}.")
     return lines

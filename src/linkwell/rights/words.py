@@ -3,11 +3,11 @@
 KINDS = {
     "x-robots-tag": "the server's X-Robots-Tag header",
     "robots-meta": "a robots meta of the page",
-    "robots.txt": "robots.txt, which keeps a crawler out",
+    "robots.txt": "robots.txt, by keeping a crawler out,",
     "tdm-reservation-header": "the server's tdm-reservation header (TDMRep)",
     "tdm-reservation-meta": "a tdm-reservation meta of the page (TDMRep)",
     "tdm-reservation-xmp": "a tdm:reservation inside the image file (TDMRep)",
-    "tdm-policy": "the terms that a page reserves its rights under (TDMRep policy)",
+    "tdm-policy": "the page's TDMRep policy",
     "tdmrep.json": "the host's tdmrep.json (TDMRep)",
     "content-usage-header": "the server's Content-Usage header (AIPREF)",
     "content-usage-robots": "Content-Usage in robots.txt (AIPREF)",
@@ -33,16 +33,16 @@ _USES = {
 _SAID = {
     "allow": "allows {use}",
     "disallow": "does not allow {use}",
-    "conditional": "allows {use} on conditions, or only to some",
+    "conditional": "sets conditions for {use}, or speaks of it to some crawlers only",
     "unknown": "says something about {use} that does not read",
     "stated": "names the terms",
-    "disagreeing": "names terms, and other ones are named too",
+    "disagreeing": "names terms, and others are named too",
 }
 _VERDICTS = {
-    "allow": "is allowed",
-    "disallow": "is not allowed",
-    "conditional": "is allowed on conditions, or only to some",
-    "unknown": "was neither allowed nor forbidden by anything that reads",
+    "allow": "{use} is allowed.",
+    "disallow": "{use} is not allowed.",
+    "conditional": "{use} depends on conditions, or on who asks.",
+    "unknown": "nothing that could be read allows or forbids {use}.",
 }
 
 
@@ -52,6 +52,8 @@ def statement_words(kind: str, use: str, verdict: str) -> str:
     >>> statement_words("ai.txt", "train_ai", "disallow")
     "the host's ai.txt does not allow training AI on it"
     """
+    if kind == "license":
+        return "a licence was named" + (", and another one too" if verdict == "disagreeing" else "")
     said = _SAID.get(verdict, verdict).format(use=_USES.get(use, use))
     return f"{KINDS.get(kind, kind)} {said}"
 
@@ -62,5 +64,5 @@ def verdict_words(use: str, verdict: str) -> str:
     >>> verdict_words("search", "allow")
     'Showing it in search is allowed.'
     """
-    name = _USES.get(use, use)
-    return f"{name[0].upper()}{name[1:]} {_VERDICTS.get(verdict, verdict)}."
+    told = _VERDICTS[verdict].format(use=_USES.get(use, use))
+    return f"{told[0].upper()}{told[1:]}"
