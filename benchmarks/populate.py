@@ -168,6 +168,7 @@ def write_lists(folder: Path, name: str, urls: Sequence[str]) -> tuple[Path, Pat
             "page_url": ["http://page.example/"] * count,
             "license": pa.nulls(count, pa.string()),
             "license_scope": pa.nulls(count, pa.string()),
+            "credit": pa.nulls(count, pa.string()),
             "train_ai": ["unknown"] * count,
             "tdm": ["unknown"] * count,
             "search": ["unknown"] * count,
@@ -249,7 +250,11 @@ def main() -> None:
                 f"http://127.0.1.{n % HOSTS + 1}:{port}/{n // len(names)}/{names[n % len(names)]}"
                 for n in range(given.images)
             ]
-            Workspace.create(folder / "workspace", "bench", 'dataset = "bench"\n[populate]\nper_host_concurrency = 8\n')
+            Workspace.create(
+                folder / "workspace",
+                "bench",
+                'dataset = "bench"\n[populate]\nper_host_concurrency = 8\nper_host_per_second = 0\n',
+            )
             parquet, listed = write_lists(folder, "all", urls)
             one_parquet, one_listed = write_lists(folder, "one", urls[:1])
             start = (

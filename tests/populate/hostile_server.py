@@ -6,6 +6,7 @@ import gzip
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -30,6 +31,14 @@ class HostileServer:
     requests: Counter[str] = field(default_factory=Counter)
     heads: list[str] = field(default_factory=list)
     peak: Counter[str] = field(default_factory=Counter)
+    log: list[tuple[float, str, str]] = field(default_factory=list)
+    """Of every request: when it came, in seconds of a monotonic clock, for which host and path."""
+    files: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
+    """Status and text by host and path, before anything else: robots.txt and the like."""
+    answers: dict[str, list[tuple[str, tuple[tuple[str, str], ...]]]] = field(default_factory=dict)
+    """Statuses and headers by path, each given once, before the path is served."""
+    gates: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    """By path, what must be true before it is served."""
     port: int = 0
 
     def __enter__(self) -> Self:
@@ -79,6 +88,7 @@ class HostileServer:
                     (line[6:] for line in head.split("\r\n") if line.lower().startswith("host: ")), ""
                 ).partition(":")[0]
                 self.requests[path] += 1
+                self.log.append((time.monotonic(), host, path))
                 self.heads.append(head)
                 self._active[host] += 1
                 self.peak[host] = max(self.peak[host], self._active[host])
@@ -87,7 +97,15 @@ class HostileServer:
                     if pause:
                         await asyncio.sleep(pause)
                     answer = ANSWERS.get(path.split("?")[0].strip("/").split("/")[0])
-                    if answer is not None:
+                    while path in self.gates and not self.gates[path]():  # noqa: ASYNC110 - a test's own question
+                        await asyncio.sleep(0.02)
+                    if (host, path) in self.files:
+                        status, text = self.files[host, path]
+                        await respond(writer, text, status, kind="text/plain")
+                    elif self.answers.get(path):
+                        status, more = self.answers[path].pop(0)
+                        await respond(writer, b"", status, headers=more)
+                    elif answer is not None:
                         await answer(self, path, writer)
                     elif path in self.pictures:
                         await respond(writer, self.pictures[path], headers=self.headers.get(path, ()))

@@ -212,7 +212,7 @@ class Shard:
                 "page_url": link["page_url"],
                 "license": link["license"],
                 "license_scope": link["license_scope"],
-                "credit": link["credit"],
+                "credit": link.get("credit"),  # a list from before there was the column has none
                 **{use: verdicts[use] for use in USES},
                 "language": link["language"],
                 "failure": None if failure is None else failure.kind,
