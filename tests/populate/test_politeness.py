@@ -119,7 +119,7 @@ def test_a_host_in_ruins_is_left_alone(tmp_path: Path, gallery: dict[str, bytes]
 
 def test_slow_hosts_do_not_hold_up_the_others(tmp_path: Path, gallery: dict[str, bytes]) -> None:
     """More slow requests than there are places, and they answer only when all fast links have been asked for: nobody waits for them."""
-    with HostileServer(gallery) as server:
+    with HostileServer(dict(gallery)) as server:
         slow = [f"/slow-{n}.jpg" for n in range(8)]
         server.pictures.update(dict.fromkeys(slow, draw(3)))
         server.gates.update(dict.fromkeys(slow, lambda: all(server.requests[path] for path in gallery)))
