@@ -1,7 +1,7 @@
 """Hash lists to matchers: formats, encrypted storage, exact joins, PDQ neighbours; and what a match comes to."""
 
 from linkwell.lists.fetching import FetchReport, fetch_list, find_exchange
-from linkwell.lists.findings import FINDING_CLASSES, Finding, Match, read_findings, write_findings
+from linkwell.lists.findings import FINDING_CLASSES, PRIVACY, PROPOSED, Finding, Match, read_findings, write_findings
 from linkwell.lists.formats import LIST_FORMATS
 from linkwell.lists.importing import (
     ImportReport,
@@ -18,6 +18,8 @@ from linkwell.lists.matcher import Matcher, load_matcher
 __all__ = [
     "FINDING_CLASSES",
     "LIST_FORMATS",
+    "PRIVACY",
+    "PROPOSED",
     "FetchReport",
     "Finding",
     "ImportReport",

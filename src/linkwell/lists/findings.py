@@ -12,10 +12,14 @@ from linkwell.base.sealed import read_sealed, write_sealed_file
 from linkwell.base.workspace import Workspace
 from linkwell.lists.columns import fixed_column
 
-FINDING_CLASSES = ("exact", "perceptual", "url")
-"""An exact digest or a URL decides; a perceptual match asks (ground rule 2)."""
+PRIVACY = "privacy"
+PROPOSED = "proposed"
+FINDING_CLASSES = ("exact", "perceptual", "url", PRIVACY, PROPOSED)
+"""An exact digest or a URL decides; a perceptual match asks (ground rule 2), and so does what is proposed because it is like something
+confirmed. Personal data is noted, and becomes a case when somebody says so."""
 
 _CLASS_OF_ALGORITHM = {"pdq": "perceptual", "url": "url"}
+_EXACT_ALGORITHMS = frozenset({"md5", "sha1", "sha256"})
 
 _TEXTS = ("finding_class", "source", "algorithm")
 _COLUMNS = ("link_id", *_TEXTS)
@@ -26,12 +30,14 @@ class Match(NamedTuple):
 
     source: str
     algorithm: str
-    """md5, sha1, sha256, pdq or url"""
+    """md5, sha1, sha256, pdq or url; of personal data, what it is"""
 
     @property
     def finding_class(self) -> str:
         """One of `FINDING_CLASSES`."""
-        return _CLASS_OF_ALGORITHM.get(self.algorithm, "exact")
+        if self.algorithm in _EXACT_ALGORITHMS:
+            return "exact"
+        return _CLASS_OF_ALGORITHM.get(self.algorithm, PRIVACY)
 
 
 class Finding(NamedTuple):
