@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from linkwell.base.errors import DamagedFileError, MissingError, NoHashListError
 from linkwell.base.shards import file_sha256, write_bytes
 from linkwell.base.workspace import Workspace, check_name
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 RECORD_FORMAT = "linkwell-audit-1"
 
@@ -48,26 +51,50 @@ def record_path(workspace: Workspace, label: str) -> Path:
 
 def write_record(workspace: Workspace, record: AuditRecord) -> None:
     """Write a record atomically, mode 0600: how much was found is not for everybody."""
-    data = msgspec.json.format(msgspec.json.encode(record), indent=1)
-    write_bytes(record_path(workspace, record.label), data + b"\n", mode=0o600)
+    write_json(record_path(workspace, record.label), record)
 
 
-def read_record(path: Path) -> AuditRecord:
-    """Read a record.
+def write_json(path: Path, value: msgspec.Struct) -> None:
+    """Write a record of any kind atomically, mode 0600."""
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n", mode=0o600)
+
+
+def read_json(path: Path, kind: type[S]) -> S:
+    """Read a record of some kind.
 
     Raises:
         MissingError: there is none.
         DamagedFileError: it does not read.
     """
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=AuditRecord)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         raise MissingError("there is no such audit", str(path), "Make one with: linkwell audit") from None
     except msgspec.DecodeError as error:
         raise DamagedFileError("this is no record of an audit", str(path), "Run the audit again.") from error
+
+
+def read_record(path: Path) -> AuditRecord:
+    """Read the record of an audit.
+
+    Raises:
+        MissingError: there is none.
+        DamagedFileError: it does not read.
+    """
+    record = read_json(path, AuditRecord)
     if record.format != RECORD_FORMAT:
         raise DamagedFileError("this record is of a form not known here", str(path), "Run the audit again.")
     return record
+
+
+def find_record(workspace: Workspace, label: str) -> AuditRecord:
+    """The record of the newest audit of a label.
+
+    Raises:
+        MissingError: there is none.
+        DamagedFileError: it does not read.
+    """
+    return read_record(record_path(workspace, label))
 
 
 def find_audit(workspace: Workspace, links: Sequence[Path]) -> AuditRecord | None:

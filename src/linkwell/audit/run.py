@@ -20,6 +20,7 @@ from linkwell.audit.scan import (
     FINDINGS,
     HITS,
     KEYS,
+    PERSONAL,
     UNCHECKED_REASONS,
     JoinParams,
     ScanLedgerParams,
@@ -30,7 +31,7 @@ from linkwell.base.shards import open_parquet, storage_errors
 from linkwell.base.workspace import Workspace
 from linkwell.engine import Engine, StageResult, local_input, run_stage, task
 from linkwell.ledger import require_parts
-from linkwell.lists import FINDING_CLASSES, load_matcher
+from linkwell.lists import FINDING_CLASSES, PRIVACY, load_matcher
 
 _LEDGER_TASK_BYTES = 64 * 1024 * 1024
 _LEDGER_ROW_BYTES = 100  # at least so many bytes of digests a row, which do not compress
@@ -43,7 +44,7 @@ class AuditReport:
     checked: int
     """Distinct links looked at."""
     findings: dict[str, int]
-    """Links by class: exact, perceptual, url; classes without any are left out."""
+    """Links by class: exact, perceptual, url, privacy; classes without any are left out."""
     unchecked: dict[str, int]
     """Links that could not be compared in full, by reason; see `UNCHECKED_REASONS`."""
     lists: tuple[str, ...]
@@ -95,11 +96,14 @@ def audit(
         with storage_errors(folder):
             audits_folder(workspace).mkdir(mode=0o700, exist_ok=True)
         fingerprint = links_fingerprint(links)
-        joined = _run(workspace, links, label, state=state, folder=folder, engine=engine, bucket_rows=bucket_rows)
+        scanned, joined = _run(
+            workspace, links, label, state=state, folder=folder, engine=engine, bucket_rows=bucket_rows
+        )
         if lists_state(workspace) != state or links_fingerprint(links) != fingerprint:
             raise BusyError("the hash lists or the links changed while the audit ran", label, "Run it again.")
-        _remove_other_findings(workspace, label, joined.outputs(FINDINGS))
+        _remove_other_findings(workspace, label, [*joined.outputs(FINDINGS), *scanned.outputs(PERSONAL)])
         counts = joined.counts()
+        counts[f"finding {PRIVACY}"] = scanned.counts()[f"finding {PRIVACY}"]
         found = {name: counts[f"finding {name}"] for name in FINDING_CLASSES if counts[f"finding {name}"]}
         record = AuditRecord(
             label=label,
@@ -128,7 +132,8 @@ def _run(
     folder: Path,
     engine: Engine,
     bucket_rows: int,
-) -> StageResult:
+) -> tuple[StageResult, StageResult]:
+    """What came of the links, and of the join."""
     root = str(workspace.root)
     ledger = sorted(workspace.ledger.glob("*.parquet"))
     rows = 0
@@ -142,7 +147,7 @@ def _run(
             "audit links",
             index,
             "linkwell.audit.scan:scan_links",
-            ScanLinksParams(root, state, str(shard), buckets),
+            ScanLinksParams(root, state, str(shard), buckets, _personal_path(workspace, label, index)),
             (local_input(shard),),
         )
         for index, shard in enumerate(links)
@@ -157,7 +162,7 @@ def _run(
         )
         for index, parts in enumerate(_groups(ledger))
     ]
-    of_links = run_stage(link_tasks, folder / "links", engine)
+    of_links = run_stage(link_tasks, folder / "links", engine, sweep_folders=[workspace.findings])
     of_ledger = run_stage(ledger_tasks, folder / "ledger", engine, unit="tasks")
     link_keys, ledger_keys = of_links.outputs(KEYS), of_ledger.outputs(KEYS)
     hits = of_links.outputs(HITS) + of_ledger.outputs(HITS)
@@ -180,7 +185,15 @@ def _run(
         )
         for bucket in range(buckets)
     ]
-    return run_stage(join_tasks, folder / "join", engine, unit="buckets", sweep_folders=[workspace.findings])
+    joined = run_stage(join_tasks, folder / "join", engine, unit="buckets", sweep_folders=[workspace.findings])
+    return of_links, joined
+
+
+def _personal_path(workspace: Workspace, label: str, index: int) -> str:
+    """Where findings of personal data in one shard stand; nowhere where they are not looked for."""
+    if not workspace.settings.audit.personal_data:
+        return ""
+    return str(workspace.findings / f"audit-{label}-p{index:05d}.parquet")
 
 
 def _groups(paths: Sequence[Path]) -> list[list[Path]]:
@@ -197,8 +210,15 @@ def _groups(paths: Sequence[Path]) -> list[list[Path]]:
     return groups
 
 
+def findings_of(workspace: Workspace, label: str) -> list[Path]:
+    """The files of findings of an audit, of personal data among them."""
+    number = "[0-9]" * 5
+    patterns = (f"audit-{label}-{number}.parquet", f"audit-{label}-p{number}.parquet")
+    return sorted(path for pattern in patterns for path in workspace.findings.glob(pattern))
+
+
 def _remove_other_findings(workspace: Workspace, label: str, kept: list[Path]) -> None:
     """Remove findings of an earlier audit of this label that this one did not find again."""
-    for path in workspace.findings.glob(f"audit-{label}-{'[0-9]' * 5}.parquet"):
+    for path in findings_of(workspace, label):
         if path.resolve() not in kept:
             path.unlink()

@@ -14,20 +14,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from linkwell.audit.personal import match_texts
 from linkwell.audit.record import no_lists
 from linkwell.base.errors import DamagedFileError
 from linkwell.base.schema import LEDGER_SCHEMA
 from linkwell.base.sealed import read_sealed
-from linkwell.base.shards import read_tables
+from linkwell.base.shards import open_parquet, read_tables
 from linkwell.base.words import Words, distinct, look_up, stack, starts, words_of
 from linkwell.base.workspace import Workspace
 from linkwell.engine import TaskContext
 from linkwell.ledger import MATCHED_QUALITY
-from linkwell.lists import FINDING_CLASSES, Finding, Match, Matcher, load_matcher, write_findings
+from linkwell.lists import PRIVACY, Finding, Match, Matcher, load_matcher, write_findings
 
 HITS = "hits.parquet"
 KEYS = "keys.arrow"
 FINDINGS = "findings.parquet"
+PERSONAL = "personal.parquet"
 
 NO_LEDGER_ENTRY = "no_ledger_entry"
 UNDECODABLE = "undecodable"
@@ -44,6 +46,8 @@ _LEDGER = pa.schema([LEDGER_SCHEMA.field(name) for name in ("link_id", "md5", "s
 _HAS_PDQ, _HAS_QUALITY = np.uint8(1), np.uint8(2)
 _KEYS_SCHEMA = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("flags", pa.uint8())])
 _EXACT, _PERCEPTUAL = "exact", "perceptual"
+MATCHED_CLASSES = (_EXACT, _PERCEPTUAL, "url")
+"""What a match with a list comes to."""
 
 
 class ScanLinksParams(msgspec.Struct, frozen=True):
@@ -53,6 +57,8 @@ class ScanLinksParams(msgspec.Struct, frozen=True):
     lists_state: str
     shard: str
     buckets: int
+    personal: str = ""
+    """Where findings of personal data in its texts are to stand; empty to look for none."""
 
 
 class ScanLedgerParams(msgspec.Struct, frozen=True):
@@ -93,17 +99,30 @@ def _matcher(workspace: str, lists_state: str) -> Matcher:  # noqa: ARG001 - ano
 
 
 def scan_links(context: TaskContext) -> None:
-    """Match the URLs of one shard, and deal its link ids into buckets."""
+    """Match the URLs of one shard, look for personal data in its texts, and deal its link ids into buckets."""
     params = context.params(ScanLinksParams)
     matcher = _matcher(params.workspace, params.lists_state)
-    hits, words = [], []
-    for table in read_tables([Path(params.shard)], ["link_id", "url"]):
+    hits, words, personal = [], [], []
+    for table in read_tables([Path(params.shard)], _columns(Path(params.shard))):
         hits += _findings(table, matcher.match_links(table))
+        if params.personal:
+            personal += _findings(table, match_texts(table))
         words.append(words_of(table["link_id"]))
         context.count("rows", table.num_rows)
     keys = stack(words)
     _write_keys(context.output(KEYS), keys, np.zeros(len(keys), np.uint8), params.buckets)
     _write_hits(context, hits, params.workspace)
+    if personal:
+        links = _distinct_findings(personal)
+        context.count(f"finding {PRIVACY}", len(links))
+        key = Workspace.open(Path(params.workspace)).master_key()
+        write_findings(context.output(PERSONAL, Path(params.personal)), links, key)
+
+
+def _columns(shard: Path) -> list[str]:
+    """What is read of a shard; lists that were never captioned have no text."""
+    with open_parquet(shard) as file:
+        return [name for name in ("link_id", "url", "text") if name in file.schema_arrow.names]
 
 
 def scan_ledger(context: TaskContext) -> None:
@@ -148,7 +167,7 @@ def join(context: TaskContext) -> None:
         for path in params.hits
         for finding in _read_hits(Path(path), workspace.master_key(), params.bucket, params.buckets, links)
     )
-    for finding_class in FINDING_CLASSES:
+    for finding_class in MATCHED_CLASSES:
         number = len({finding.link_id for finding in findings if finding.finding_class == finding_class})
         context.counts[f"finding {finding_class}"] = number
     if findings:

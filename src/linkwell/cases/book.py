@@ -22,7 +22,7 @@ from linkwell.cases.store import Store, log_end, time_text
 from linkwell.cases.tables import cases, decisions, entries, resolved
 from linkwell.cases.values import Case, LogReport, Takedown
 from linkwell.cases.verify import verify
-from linkwell.lists import Finding, lists_generation
+from linkwell.lists import PRIVACY, PROPOSED, Finding, lists_generation
 
 ANONYMOUS = "anonymous"
 """Who stands in the log for a report that nobody signed."""
@@ -70,8 +70,10 @@ class CaseBook:
 
     # Intake
 
-    def open_from_findings(self, findings: Iterable[Finding]) -> list[int]:
+    def open_from_findings(self, findings: Iterable[Finding], *, privacy: bool = False) -> list[int]:
         """Open one case for each hash list and class of finding; their entries are quarantined at once.
+
+        Personal data in texts becomes a case only where `privacy` says so: there is much of it, and each link takes its cell along.
 
         A link that is already in a case for the same list and class, whatever its state, is not added again: what was
         rejected once is not asked about twice.
@@ -82,7 +84,7 @@ class CaseBook:
         opened: dict[tuple[str, str], int] = {}
         found: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         with self._store.writing() as (connection, write_log):
-            for batch in _batches(findings):
+            for batch in _batches(one for one in findings if privacy or one.finding_class != PRIVACY):
                 grouped: dict[tuple[str, str], dict[bytes, str]] = defaultdict(dict)
                 for finding in batch:
                     group = grouped[finding.source, finding.finding_class]
@@ -378,7 +380,10 @@ def _batches(items: Iterable[T]) -> Iterator[list[T]]:
 
 def _finding_kind(finding_class: str) -> str:
     """An exact digest or URL of a list is held for illegal; a look-alike is something to ask a person about."""
-    return "perceptual" if finding_class == "perceptual" else "illegal"
+    return _FINDING_KINDS.get(finding_class, "illegal")
+
+
+_FINDING_KINDS = {"perceptual": "perceptual", PROPOSED: "perceptual", PRIVACY: "privacy"}
 
 
 def _reported_ids(urls: Sequence[str]) -> dict[bytes, bytes | None]:

@@ -1,58 +1,168 @@
-"""The command `audit`."""
+"""The command `audit`, and those about what an audit came to: `audit sample`, `sampled`, `report`."""
 
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from linkwell.base.workspace import Workspace
-from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, open_engine, open_workspace
+from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, counted, emit, open_engine, open_workspace
 
 
 def add_audit_commands(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command("audit")(audit)
+    """Add the group to the program."""
+    group = typer.Typer(rich_markup_mode=None, invoke_without_command=True, callback=audit)
+    group.command("sample")(sample)
+    group.command("sampled")(sampled)
+    group.command("report")(report)
+    app.add_typer(group, name="audit")
+
+
+_ReleaseOption = Annotated[
+    str | None,
+    typer.Option("--release", metavar="V", help="The links of this release. [default: of the current build]"),
+]
 
 
 def audit(
-    release: Annotated[
-        str | None, typer.Option("--release", metavar="V", help="Audit this release. [default: the current build]")
-    ] = None,
-    workspace: WorkspaceOption = None,
+    context: typer.Context,
+    release: _ReleaseOption = None,
     *,
+    privacy_cases: Annotated[
+        bool, typer.Option("--privacy-cases", help="Open a case for links whose text holds personal data, too.")
+    ] = False,
+    workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare every link with the hash lists: its URL, and the digests the ledger has of its image. Nothing is downloaded.
 
     What is found opens cases, whose entries are quarantined at once; two people decide. Exits with 1 when something was found.
+    Personal data in captions and URL paths is counted, and opens a case with --privacy-cases.
 
     Example: linkwell audit --release v1
     """
+    if context.invoked_subcommand is not None:
+        return
     from linkwell.audit import UNCHECKED_REASONS
     from linkwell.audit import audit as run_audit
     from linkwell.cases import MACHINE, CaseBook, resolve_reports
-    from linkwell.lists import read_findings
+    from linkwell.lists import PRIVACY, read_findings
 
     opened = open_workspace(workspace)
     book = CaseBook.open(opened)
     book.check_lists(opened)
     links, label = _links(opened, release)
     engine = open_engine(opened)
-    report = run_audit(opened, links=links, label=label, engine=engine)
-    numbers = book.open_from_findings(read_findings(opened))
+    done = run_audit(opened, links=links, label=label, engine=engine)
+    numbers = book.open_from_findings(read_findings(opened), privacy=privacy_cases)
     meant = resolve_reports(opened, links, engine)
-    counts = {"checked": report.checked, **report.findings, **report.unchecked}
+    counts = {"checked": done.checked, **done.findings, **done.unchecked}
     book.log("audit", MACHINE, None, {"label": label, **counts})
-    result = asdict(report) | {"label": label, "cases": numbers, "reported_links": meant, "record": str(report.record)}
-    found = counted(report.findings) or "nothing"
-    lines = [f"{label}: {report.checked:,} links against {', '.join(report.lists)}: {found} found."]
-    lines += [f"  not checked in full: {n:,} ({UNCHECKED_REASONS[reason]})" for reason, n in report.unchecked.items()]
+    result = asdict(done) | {
+        "label": label,
+        "cases": numbers,
+        "reported_links": meant,
+        "record": str(done.record),
+    }
+    found = counted(done.findings) or "nothing"
+    lines = [f"{label}: {done.checked:,} links against {', '.join(done.lists)}: {found} found."]
+    lines += [f"  not checked in full: {n:,} ({UNCHECKED_REASONS[reason]})" for reason, n in done.unchecked.items()]
     if numbers:
         lines.append(f"New cases: {', '.join(map(str, numbers))}. See them with: linkwell cases list")
+    personal = done.findings.get(PRIVACY, 0)
+    if personal and not privacy_cases:
+        lines.append(
+            f"Personal data stands in the text of {personal:,} links. Open a case for them with --privacy-cases."
+        )
     emit(result, as_json, *lines)
-    if report.findings:
+    if done.findings.keys() - {PRIVACY} or (personal and privacy_cases):
         raise typer.Exit(1)
+
+
+def sample(
+    size: Annotated[int, typer.Argument(metavar="N", help="How many links to draw.")],
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="The CSV to write: number, link id, URL.")],
+    release: _ReleaseOption = None,
+    workspace: WorkspaceOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a random sample of the audited links without a finding, to be verified by somebody who may look.
+
+    Example: linkwell audit sample 3000 sample.csv --release v1
+    """
+    from linkwell.audit import draw_sample
+
+    opened = open_workspace(workspace)
+    links, label = _links(opened, release)
+    drawn = draw_sample(opened, links, label, size, to)
+    emit(
+        msgspec.to_builtins(drawn),
+        as_json,
+        f"Drew {drawn.drawn:,} of {drawn.population:,} links without a finding into {to}.",
+        "Have them verified by somebody who may look, then: linkwell audit sampled --found K --as WHO",
+    )
+
+
+def sampled(
+    found: Annotated[int, typer.Option("--found", metavar="K", help="How many of them should not be there.")],
+    who: WhoOption,
+    unverified: Annotated[
+        int, typer.Option("--unverified", metavar="U", help="How many could not be looked at: dead links, refusals.")
+    ] = 0,
+    release: _ReleaseOption = None,
+    workspace: WorkspaceOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Write down what came of the newest sample; what was found in it has to be reported as well: linkwell cases report.
+
+    Example: linkwell audit sampled --found 0 --unverified 412 --as ada
+    """
+    from linkwell.audit import enter_sample
+    from linkwell.cases import CaseBook
+
+    opened = open_workspace(workspace)
+    _, label = _links(opened, release)
+    entered = enter_sample(opened, label, found=found, unverified=unverified, who=who)
+    CaseBook.open(opened).log(
+        "sample entered", who, None, {"label": label, "drawn": entered.drawn, "found": found, "unverified": unverified}
+    )
+    emit(msgspec.to_builtins(entered), as_json, "Entered. What it says of the rest: linkwell audit report")
+
+
+def report(
+    release: _ReleaseOption = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Write it as a page with charts, too.")
+    ] = None,
+    copies: Annotated[
+        list[Path] | None,
+        typer.Option("--copy", metavar="DIR", help="A populated copy: its tables tell which links were dead."),
+    ] = None,
+    confidence: Annotated[
+        float, typer.Option("--confidence", min=0.5, max=0.999999, help="Of the bound on what may be left.")
+    ] = 0.99,
+    workspace: WorkspaceOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what the newest audit compared and by which means, what it could not, and what may be left. Counts only.
+
+    Example: linkwell audit report --release v1 --to report.html
+    """
+    from linkwell.audit import report_lines, residual_risk, write_report_page
+
+    opened = open_workspace(workspace)
+    _, label = _links(opened, release)
+    risk = residual_risk(opened, label, copies or (), confidence)
+    lines = report_lines(risk)
+    if to is not None:
+        write_report_page(risk, to)
+        lines.append(f"With charts: {to}")
+    emit(asdict(risk) | {"chance": asdict(risk.chance) | {"expected": risk.chance.expected}}, as_json, *lines)
 
 
 def _links(workspace: Workspace, release: str | None) -> tuple[list[Path], str]:

@@ -71,14 +71,14 @@ def write_findings(temporary_path: Path, findings: Iterable[Finding], master_key
     write_sealed_file(temporary_path, pa.table(columns), master_key)
 
 
-def read_findings(workspace: Workspace) -> Iterator[Finding]:
-    """All findings of a workspace, file by file; the same finding may be in several files.
+def read_findings(workspace: Workspace, paths: Iterable[Path] | None = None) -> Iterator[Finding]:
+    """All findings of a workspace, or those of some of its files, file by file; the same finding may be in several files.
 
     Raises:
         DamagedFileError: a file was changed, cut short, written under another key, or holds no findings.
         MissingKeyError: the workspace's master key is not there.
     """
-    paths = sorted(workspace.findings.glob("*.parquet"))
+    paths = sorted(workspace.findings.glob("*.parquet") if paths is None else paths)
     master_key = workspace.master_key() if paths else b""
     for path in paths:
         for table in read_sealed(path, master_key):
