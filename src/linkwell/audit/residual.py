@@ -123,12 +123,13 @@ def bound_of(sample: Sample | None, record: AuditRecord, confidence: float) -> B
     if sample is None or sample.found is None or sample.links != record.links or not sample.verified:
         return None
     worst = sample.found + sample.unverified
+    whole = sample.verified >= sample.population
     return Bound(
         population=sample.population,
         drawn=sample.drawn,
         verified=sample.verified,
         found=sample.found,
-        share=upper_share(sample.found, sample.verified, confidence),
+        share=sample.found / sample.verified if whole else upper_share(sample.found, sample.verified, confidence),
         count=upper_count(sample.found, sample.verified, sample.population, confidence),
         worst_count=upper_count(worst, sample.drawn, sample.population, confidence),
         confidence=confidence,
