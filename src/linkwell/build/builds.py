@@ -44,7 +44,7 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
         sources: archive files read.
         bytes_read: their size, as stored.
         pages: HTML pages read, with images or without.
-        images: `<img>` elements on them.
+        images: pictures on them that could be links: of one `<img>` each address counts, and so do those of `og:image` and JSON-LD.
         links: rows after de-duplication.
         duplicates: images whose URL another row of the build has.
         known: images whose URL an earlier dataset has, which the build was compared with.

@@ -1,9 +1,9 @@
 """Links gathered page by page and turned into Arrow tables, a batch at a time."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,10 @@ from linkwell.rights import (
     page_evidence,
 )
 
+if TYPE_CHECKING:
+    # Loads machine code, which small files do without.
+    from linkwell.build.watbatch import WatBatch
+
 BATCH_ROWS = 5_000
 """Rows of one table. A URL and a text take at most some 8 kB each, so that a batch stays below 100 MB whatever is in it."""
 
@@ -38,6 +42,9 @@ RESERVED_SCHEMA: pa.Schema = pa.schema(
 
 UNLINKED_SCHEMA: pa.Schema = pa.schema([("page_url", pa.string()), ("link_id", pa.binary(16))])  # type: ignore[arg-type] # as above
 """A picture of a page that is no link, as `RESERVED_SCHEMA` says, where the page's host may still opt it out."""
+
+Statements = tuple[tuple[str, str], ...]
+Codes = tuple[int, ...]
 
 _HTTP = ("http://", "https://")
 _DISALLOW = VERDICTS.index("disallow")
@@ -80,6 +87,11 @@ class LinkCollector:
         self._unlinked: list[tuple[str, str]] = []
         self._clear()
 
+    @property
+    def limits(self) -> tuple[int, int, int]:
+        """The fewest and the most characters of a text, and the most of a URL."""
+        return self._min_text_characters, self._max_text_characters, self._resolver.max_url_characters
+
     def _clear(self) -> None:
         self.row_count = 0
         self._urls: list[str] = []
@@ -89,7 +101,10 @@ class LinkCollector:
         self._text_sources: dict[int, str] = {}
         self._image_licences: dict[int, str] = {}
         self._credits: dict[int, str] = {}
-        self._pages: list[Page] = []
+        self._page_urls: list[str] = []
+        self._warcs: list[str] = []
+        self._offsets: list[int] = []
+        self._seen_at: list[int | None] = []
         self._page_rows: list[int] = []
         self._crawls: list[str] = []
         self._licences: list[str | None] = []
@@ -151,11 +166,16 @@ class LinkCollector:
             counts["links"] += len(kept)
             self._add_page(page, first, kept)
 
+    def opts_out(self, page: Page) -> bool:
+        """Whether what a page states forbids a use that overrules what other pages say of the same picture."""
+        codes, _stated = _judge(tuple(page.headers), tuple(page.metas), self._policy)
+        return _DISALLOW in codes[: USES.index("search")]
+
     def _reserve(self, page: Page, first: int) -> None:
         """Note the pictures of a page that opts out which are no links themselves: the same URL may be one on another page."""
-        codes, _stated = _judge(tuple(page.headers), tuple(page.metas), self._policy)
-        if _DISALLOW not in codes[: USES.index("search")]:
+        if not self.opts_out(page):
             return
+        codes, _stated = _judge(tuple(page.headers), tuple(page.metas), self._policy)
         for url in self._not_kept(page, first):
             self._reserved[url] = max(codes, self._reserved.get(url, codes), key=lambda held: held.count(_DISALLOW))
 
@@ -178,10 +198,7 @@ class LinkCollector:
         """Take out the rows from `first` on that a rule is against; returns which images are left."""
         urls, texts = self._urls[first:], self._texts[first:]
         lost: dict[int, str] = {}
-        for name, rule in self._rules:
-            for row, (url, text) in enumerate(zip(urls, texts, strict=True)):
-                if row not in lost and rule(url, text):
-                    lost[row] = name
+        self._apply_rules(range(len(urls)), urls, texts, lost)
         if self._min_side and page.sizes is not None:
             for row, number in enumerate(kept):
                 if row not in lost and declared_too_small(*page.sizes[number], self._min_side):
@@ -193,6 +210,103 @@ class LinkCollector:
         self._urls[first:] = [url for row, url in enumerate(urls) if row not in lost]
         self._texts[first:] = [text for row, text in enumerate(texts) if row not in lost]
         return [number for row, number in enumerate(kept) if row not in lost]
+
+    def _apply_rules(self, rows: Sequence[int], urls: list[str], texts: list[str], lost: dict[int, str]) -> None:
+        """Put those of the rows that a rule is against into `lost`, with the first rule's counter."""
+        for name, rule in self._rules:
+            for row in rows:
+                if row not in lost and rule(urls[row], texts[row]):
+                    lost[row] = name
+
+    def add_batch(self, batch: "WatBatch") -> None:
+        """Judge the images of many records of a WAT at once: rows and counters are those of `add`, page by page."""
+        run = 0
+        pages: dict[int, Page] = {}
+        for record in batch.unusual():
+            page = None if batch.is_slow(record) else batch.read_statements(record)
+            if page is not None and not self.opts_out(page):
+                pages[record] = page
+                continue
+            self._add_records(batch, run, record, pages)
+            found = batch.read_slowly(record, self.counts)
+            if found is not None:
+                self.add(found)
+            run = record + 1
+        self._add_records(batch, run, len(batch.facts), pages)
+
+    def _add_records(self, batch: "WatBatch", first: int, last: int, pages: Mapping[int, Page]) -> None:
+        """Add the records from `first` to `last`, none of which is slow; `pages` are those that state something."""
+        if first == last:
+            return
+        counts = self.counts
+        batch.count(counts, first, last)
+        first_row, last_row = batch.rows(first, last)
+        urls, texts = batch.urls[first_row:last_row], batch.texts[first_row:last_row]
+        of_record: list[int] = np.repeat(np.arange(first, last), batch.row_counts(first, last)).tolist()
+        lost: dict[int, str] = {}
+        for row in np.flatnonzero(batch.asked[first_row:last_row]).tolist():
+            record = of_record[row]
+            page = pages.get(record)
+            self._resolver.set_page(batch.page_urls[record], page.base if page else "")
+            urls[row], reason = self._resolver.resolve(urls[row])
+            if reason is not None:
+                lost[row] = "rejected_" + reason
+        self._find_duplicates(list(zip(of_record, urls, texts, strict=True)), lost)
+        if self._rules:
+            rows: Sequence[int] = range(len(urls))
+            if len(self._rules) == 1 and self._extensions:
+                folded = "\n".join(urls).lower().split("\n")
+                rows = sorted({row for each in self._extensions for row, url in enumerate(folded) if each in url})
+            self._apply_rules(rows, urls, texts, lost)
+        for name, number in Counter(lost.values()).items():
+            counts[name] += number
+        if lost:
+            kept = [row for row in range(len(urls)) if row not in lost]
+            urls, texts = [urls[row] for row in kept], [texts[row] for row in kept]
+            of_record = [of_record[row] for row in kept]
+        if urls:
+            counts["links"] += len(urls)
+            self._urls += urls
+            self._texts += texts
+            self.row_count += len(urls)
+            self._add_pages(batch, first, last, np.bincount(np.array(of_record) - first, minlength=last - first), pages)
+
+    @staticmethod
+    def _find_duplicates(rows: list[tuple[int, str, str]], lost: dict[int, str]) -> None:
+        """Put rows with the page, URL and text of one before into `lost`."""
+        if len(set(rows)) == len(rows):
+            return
+        seen: set[tuple[int, str, str]] = set()
+        for number, row in enumerate(rows):
+            if number in lost:
+                continue
+            if row in seen:
+                lost[number] = "duplicates"
+            seen.add(row)
+
+    def _add_pages(
+        self, batch: "WatBatch", first: int, last: int, row_counts: "np.ndarray[Any, Any]", pages: Mapping[int, Page]
+    ) -> None:
+        """Note the pages with rows among records `first` to `last`."""
+        with_rows: list[int] = np.flatnonzero(row_counts).tolist()
+        offsets, seen_at = batch.places(first, last)
+        self._page_urls += [batch.page_urls[first + each] for each in with_rows]
+        self._warcs += [batch.warcs[first + each] for each in with_rows]
+        self._offsets += [offsets[each] for each in with_rows]
+        self._seen_at += [seen_at[each] for each in with_rows]
+        self._page_rows += row_counts[with_rows].tolist()
+        self._crawls += [self.crawl] * len(with_rows)
+        verdicts: list[Codes] = [_UNSTATED] * len(with_rows)
+        page_licences: list[str | None] = [None] * len(with_rows)
+        for number, each in enumerate(with_rows):
+            page = pages.get(first + each)
+            if page is not None:
+                self._resolver.set_page(page.url, page.base)
+                verdicts[number], stated, licences, page_licences[number] = self._judge_page(page)
+                if stated or licences:
+                    self._note_evidence(page, licences, [])
+        self._verdicts += verdicts
+        self._licences += page_licences
 
     def _add_image_statements(self, page: Page, first: int, kept: list[int]) -> list[str]:
         """Note for the rows from `first` on where their captions stood and what is stated of them; returns the licences."""
@@ -217,6 +331,36 @@ class LinkCollector:
                 licences.append(url)
         return licences
 
+    def _judge_page(self, page: Page) -> tuple[Codes, tuple[str, ...], list[str], str | None]:
+        """The verdicts of a page with links, which counters they add to, its licences resolved, and the one of them that holds."""
+        verdicts = _UNSTATED
+        stated: tuple[str, ...] = ()
+        if page.headers or page.metas:
+            verdicts, stated = _judge(tuple(page.headers), tuple(page.metas), self._policy)
+            for name in stated:
+                self.counts[name] += 1
+        if not page.licences:
+            return verdicts, stated, [], None
+        resolved = map(self._resolver.resolve, page.licences)
+        licences = [url for url, reason in resolved if reason is None]
+        return verdicts, stated, licences, licence_of(licences)
+
+    def _note_evidence(self, page: Page, licences: list[str], of_images: list[str]) -> None:
+        """Keep what a page with links states."""
+        self._evidence += page_evidence(
+            page.url,
+            page.headers,
+            page.metas,
+            licences=[
+                *(("page", "stated on the page", url) for url in licences),
+                *(("image", "stated for the image", url) for url in dict.fromkeys(of_images)),
+            ],
+            policy=self._policy,
+            seen_at=page.seen_at,
+            warc=page.warc,
+            offset=page.offset,
+        )
+
     def _add_page(self, page: Page, first: int, kept: list[int]) -> None:
         if page.sizes is not None:
             for row, number in enumerate(kept, first):
@@ -225,36 +369,16 @@ class LinkCollector:
                     self._widths[row] = width
                 if height is not None:
                     self._heights[row] = height
-        verdicts = _UNSTATED
-        stated: tuple[str, ...] = ()
-        if page.headers or page.metas:
-            verdicts, stated = _judge(tuple(page.headers), tuple(page.metas), self._policy)
-            for name in stated:
-                self.counts[name] += 1
-        licence = None
-        licences: list[str] = []
-        if page.licences:
-            resolved = map(self._resolver.resolve, page.licences)
-            licences = [url for url, reason in resolved if reason is None]
-            licence = licence_of(licences)
+        verdicts, stated, licences, licence = self._judge_page(page)
         of_images: list[str] = []
         if page.text_sources is not None or page.rights:
             of_images = self._add_image_statements(page, first, kept)
         if stated or licences or of_images:
-            self._evidence += page_evidence(
-                page.url,
-                page.headers,
-                page.metas,
-                licences=[
-                    *(("page", "stated on the page", url) for url in licences),
-                    *(("image", "stated for the image", url) for url in dict.fromkeys(of_images)),
-                ],
-                policy=self._policy,
-                seen_at=page.seen_at,
-                warc=page.warc,
-                offset=page.offset,
-            )
-        self._pages.append(page)
+            self._note_evidence(page, licences, of_images)
+        self._page_urls.append(page.url)
+        self._warcs.append(page.warc)
+        self._offsets.append(page.offset)
+        self._seen_at.append(page.seen_at)
         self._page_rows.append(len(kept))
         self._crawls.append(self.crawl)
         self._licences.append(licence)
@@ -287,7 +411,7 @@ class LinkCollector:
     def take_table(self) -> pa.Table:
         """The rows gathered since the last call, in `LINK_SCHEMA`."""
         rows = self.row_count
-        of_page = np.repeat(np.arange(len(self._pages), dtype=np.int32), self._page_rows)
+        of_page = np.repeat(np.arange(len(self._page_rows), dtype=np.int32), self._page_rows)
 
         verdict_codes = np.array(self._verdicts, np.int8).reshape(-1, len(USES))
 
@@ -310,7 +434,7 @@ class LinkCollector:
             "width": _sparse(self._widths, rows, pa.int32()),
             "height": _sparse(self._heights, rows, pa.int32()),
             "language": pa.array(languages, text),
-            "page_url": spread([page.url for page in self._pages], text),
+            "page_url": spread(self._page_urls, text),
             "license": _over(spread(self._licences, text), self._image_licences),
             "license_scope": _over(
                 spread(["page" if licence else None for licence in self._licences], text),
@@ -319,9 +443,9 @@ class LinkCollector:
             "credit": _sparse(self._credits, rows, text),
             **{use: verdict(use) for use in USES},
             "crawl": spread(self._crawls, text),
-            "warc": spread([page.warc for page in self._pages], text),
-            "offset": spread([page.offset for page in self._pages], pa.int64()),
-            "seen_at": spread([page.seen_at for page in self._pages], LINK_SCHEMA.field("seen_at").type),
+            "warc": spread(self._warcs, text),
+            "offset": spread(self._offsets, pa.int64()),
+            "seen_at": spread(self._seen_at, LINK_SCHEMA.field("seen_at").type),
             "similarity": pa.nulls(rows, pa.float32()),
             "safety_bin": pa.nulls(rows, pa.int8()),
             "cell": pa.nulls(rows, pa.uint32()),
@@ -332,8 +456,6 @@ class LinkCollector:
 
 
 _NOTHING = ImageRights()
-Statements = tuple[tuple[str, str], ...]
-Codes = tuple[int, ...]
 
 
 def _codes(verdicts: Verdicts) -> Codes:

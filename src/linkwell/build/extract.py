@@ -2,11 +2,13 @@
 
 import contextlib
 import gc
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 import pyarrow as pa
@@ -29,6 +31,9 @@ from linkwell.build.wellknown import CAPTURES_OUTPUT, CaptureWriter, read_captur
 from linkwell.engine import TaskContext
 from linkwell.rights import DEFAULT_POLICY, Policy
 
+if TYPE_CHECKING:
+    from linkwell.build.watbatch import WatBatch, WatGatherer
+
 UNLINKED_OUTPUT = "unlinked.parquet"
 """Output of `extract`, in `columns.UNLINKED_SCHEMA`; empty where no well-known file can be at hand."""
 
@@ -37,6 +42,12 @@ RESERVED_OUTPUT = "reserved.parquet"
 
 ROW_GROUP_ROWS = 20_000
 """Bounds what is held before it is written: a row takes at most some 16 kB."""
+
+BATCHED_FROM_BYTES = 4_000_000
+"""Smaller WATs are read record by record, without machine code."""
+
+MAX_BATCHED_BYTES = 4_000_000
+"""Longer records are read by themselves."""
 
 UNKNOWN_CRAWL = "unknown"
 _CRAWL_NAME = re.compile(r"(CC-MAIN-\d{4}-\d{2}|CC-NEWS)(?!\d)")
@@ -100,7 +111,10 @@ def extract(context: TaskContext) -> None:
             ParquetWriter(unlinked, UNLINKED_SCHEMA, intermediate=True) as others,
         ):
             for page in read_pages(params.source, context.counts, collector, settings.crawl, captures):
-                collector.add(page)
+                if isinstance(page, Page):
+                    collector.add(page)
+                else:
+                    collector.add_batch(page)
                 if collector.row_count >= BATCH_ROWS:
                     evidence.add(collector.take_evidence())
                     writer.write(collector.take_table())
@@ -143,8 +157,8 @@ def read_pages(
     collector: LinkCollector,
     crawl: str | None,
     captures: CaptureWriter | None = None,
-) -> Iterator[Page]:
-    """The pages with images of one archive; sets the collector's crawl name as soon as the archive gives it.
+) -> "Iterator[Page | WatBatch]":
+    """The pages with images of one archive, of a large WAT many at a time; sets the collector's crawl name as soon as the archive gives it.
 
     Well-known files that it holds (robots.txt, …) go to `captures`.
 
@@ -157,26 +171,36 @@ def read_pages(
 
 def _read_pages(  # noqa: C901, PLR0912 - one branch for each kind of record
     source: str, counts: Counter[str], collector: LinkCollector, crawl: str | None, captures: CaptureWriter | None
-) -> Iterator[Page]:
+) -> "Iterator[Page | WatBatch]":
     archive = Archive(source, counts)
     warc = PurePosixPath(source).name
     named = crawl or _crawl_of_path(source)
     collector.crawl = named or UNKNOWN_CRAWL
     with contextlib.closing(archive.open()) as file:
         members = Members(file)
+        gatherer = _gatherer(file, collector)
         for member in members:
+            if named is None:
+                # Each name holds for the records behind it.
+                found = None
+                if members.is_info or (member[:1] == b"{" and len(member) <= _MAX_INFO_BYTES and _INFO in member):
+                    found = _crawl_of_info(member[:_MAX_INFO_BYTES])
+                if found:
+                    yield from _gathered(gatherer)
+                    named = collector.crawl = found
             if members.is_info:
-                named = named or _crawl_of_info(member[:_MAX_INFO_BYTES])
-                collector.crawl = named or UNKNOWN_CRAWL
-            elif member[:1] != b"{":
+                continue
+            if member[:1] != b"{":
                 counts["skipped_metadata"] += 1
+            elif gatherer is not None and len(member) <= MAX_BATCHED_BYTES:
+                if gatherer.add(member):
+                    yield from _gathered(gatherer)
             else:
-                if named is None and len(member) <= _MAX_INFO_BYTES and _INFO in member:
-                    named = _crawl_of_info(member)
-                    collector.crawl = named or UNKNOWN_CRAWL
+                yield from _gathered(gatherer)
                 page = read_wat_page(member, counts)
                 if page is not None:
                     yield page
+        yield from _gathered(gatherer)
         if members.stopped_at is None:
             counts["bytes_read"] += file.tell()
             return
@@ -204,6 +228,25 @@ def _read_pages(  # noqa: C901, PLR0912 - one branch for each kind of record
         if page is not None:
             yield page
     counts["bytes_read"] += archive.byte_size
+
+
+def _gatherer(file: BinaryIO, collector: LinkCollector) -> "WatGatherer | None":
+    """What reads many records at once, where the file is large enough for that to pay."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if size < BATCHED_FROM_BYTES or collector.keeps_unlinked:
+        # A batch resolves no picture that has no caption.
+        return None
+    from linkwell.build.watbatch import WatGatherer  # noqa: PLC0415 - loads machine code, which small files do without
+
+    return WatGatherer(*collector.limits)
+
+
+def _gathered(gatherer: "WatGatherer | None") -> "Iterator[WatBatch]":
+    """What was gathered, where there is something."""
+    batch = gatherer.take() if gatherer is not None else None
+    if batch is not None:
+        yield batch
 
 
 def _read_metadata(record: WarcRecord, archive: Archive, counts: Counter[str]) -> bytes:

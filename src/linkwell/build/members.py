@@ -5,7 +5,6 @@ one whole member and one whole record is checked: its CRC and its sizes. At the 
 stops and says where, and `Archive`, which copes with everything, takes over from there.
 """
 
-import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -21,7 +20,8 @@ _MAX_PACKED_BYTES = 8_000_000
 """Held of the file at most; a longer member is left to `Archive`."""
 _TRIES = 4
 """How often a magic number inside a member (once in 16 MB) may be taken for the next one."""
-_LENGTH = re.compile(rb"\r\nContent-Length: (\d{1,9})\r\n")
+_LENGTH = b"\r\nContent-Length: "
+_FIRST_LINE_BYTES = len(b"WARC/1.0")
 _METADATA = b"\r\nWARC-Type: metadata\r\n"
 _INFO = b"\r\nWARC-Type: warcinfo\r\n"
 _END = b"\r\n\r\n"
@@ -85,12 +85,16 @@ class Members:
         header_end = record.find(_END, 0, _LONGEST_HEADER)
         if header_end < 0 or not record.startswith(b"WARC/1."):
             return None
-        self.is_info = record.find(_INFO, 0, header_end) >= 0
-        if not self.is_info and record.find(_METADATA, 0, header_end) < 0:
-            return None
-        length = _LENGTH.search(record, 0, header_end + 2)
+        # The type comes first, as a rule.
+        self.is_info = False
+        if not record.startswith(_METADATA, _FIRST_LINE_BYTES):
+            self.is_info = record.find(_INFO, 0, header_end) >= 0
+            if not self.is_info and record.find(_METADATA, 0, header_end) < 0:
+                return None
         first = header_end + len(_END)
-        if length is None or first + int(length[1]) + len(_END) != len(record) or not record.endswith(_END):
+        length = len(record) - first - len(_END)
+        stated = record.find(_LENGTH, 0, header_end) + len(_LENGTH)
+        if not record.startswith(b"%d\r\n" % length, stated) or not record.endswith(_END):
             return None
         del record[-len(_END) :]
         del record[:first]

@@ -88,8 +88,10 @@ _decode = msgspec.json.Decoder(_Record).decode
 _decode_links = msgspec.json.Decoder(list[_Link]).decode
 
 
-def _decode_quickly(body: bytes | bytearray) -> _Record | None:
-    """The record with only those of its links that are images or may state a licence, or None where that cannot be told.
+def _decode_quickly(body: bytes | bytearray, words: tuple[bytes, ...] = (_IMAGE, _LICENCE)) -> _Record | None:
+    """The record with only those of its links that hold one of the words, or None where that cannot be told.
+
+    By default these are the links that are images or may state a licence.
 
     The links are nine tenths of a record, and most are not wanted. Those that are wanted are cut out, from the brace before the
     word to the brace after it, and the rest of the list is not looked at. A cut that falls inside a string leaves a piece whose
@@ -101,7 +103,7 @@ def _decode_quickly(body: bytes | bytearray) -> _Record | None:
     if not 0 < start < end or body.find(_HEAD, 0, start) < 0:
         return None
     spans: dict[int, int] = {}
-    for word in (_IMAGE, _LICENCE):
+    for word in words:
         at = body.find(word, start, end)
         while at >= 0:
             after = body.find(b"}", at, end) + 1
@@ -152,6 +154,20 @@ def read_wat_page(body: bytes | bytearray, counts: Counter[str]) -> Page | None:
     return _page(record, response, html, images, found) if images else None
 
 
+def read_wat_statements(body: bytes | bytearray, *, licences: bool) -> Page | None:
+    """The page of a record without its images: its base and what it states; None where `read_wat_page` has to be asked.
+
+    Args:
+        body: of a record that describes a page.
+        licences: whether one of the links in its body may be the licence.
+    """
+    record = _decode_quickly(body, (_LICENCE,) if licences else ())
+    if record is None or record.envelope.payload.response is None or record.envelope.payload.response.html is None:
+        return None
+    response, html = record.envelope.payload.response, record.envelope.payload.response.html
+    return _page(record, response, html, [], [link for link in html.links if link.rel])
+
+
 def _page(record: _Record, response: _Response, html: _Html, images: list[Any], found: list[_Link]) -> Page:
     target = record.envelope.warc.target
     base = html.head.base
@@ -171,7 +187,7 @@ def _page(record: _Record, response: _Response, html: _Html, images: list[Any], 
             # What a page says in place of a header field counts as one.
             add_header(page, meta.http_equiv, meta.content)
         name = meta.name or meta.property
-        if name not in _silent_names and _may_speak(name, _NAMES):
+        if name not in _silent_names and _may_speak(name, SPEAKING_NAMES):
             add_meta(page, name, meta.content)
     for head_link in html.head.links:
         if "icense" in head_link.rel and is_licence_rel(head_link.rel):
@@ -183,7 +199,9 @@ def _page(record: _Record, response: _Response, html: _Html, images: list[Any], 
     return page
 
 
-_NAMES = set(PAGE_METAS | HEADER_NAMES)
+SPEAKING_NAMES = set(PAGE_METAS | HEADER_NAMES)
+"""Names of header fields and metas that are read, in small letters."""
+
 _silent_names: set[str] = set()
 _MAX_NAMES = 10_000
 
@@ -194,14 +212,14 @@ def also_keep_metas(names: Iterable[str]) -> None:
     Names of an earlier policy stay: what is kept and not asked about states nothing.
     """
     PAGE_METAS.update(names)
-    _NAMES.update(names)
+    SPEAKING_NAMES.update(names)
     _silent_names.clear()
 
 
 def _may_speak(name: str, names: AbstractSet[str]) -> bool:
     """Whether the name of a header field or meta is one of `names`; remembers names that are nobody's."""
     folded = name.lower()
-    if folded not in _NAMES and len(_silent_names) < _MAX_NAMES:
+    if folded not in SPEAKING_NAMES and len(_silent_names) < _MAX_NAMES:
         _silent_names.add(name)
     return folded in names
 

@@ -1,0 +1,250 @@
+"""The images of many WAT records at once, compiled: from the JSON's bytes to resolved URLs and folded texts, without an object for any.
+
+What is read is what `wat.read_wat_page` and `columns.LinkCollector.add` would have read; anything unusual makes a record `SLOW`, which
+is then theirs. A page that may state something is told as such, and what it states is read by them too.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from linkwell.base.compiled import compiled, part
+from linkwell.build import jsonscan, plainurls, watwalk
+from linkwell.build.jsonscan import Bytes, copy_string, fold_string
+from linkwell.build.plainurls import base_of, host_end, is_plain_path, is_plain_rest, scheme_end
+from linkwell.build.watwalk import (
+    DATE_AT,
+    FILENAME_AT,
+    HAS_BASE,
+    IS_HTML,
+    IS_RESPONSE,
+    LINKS_COUNT,
+    OFFSET_VALUE,
+    PLACES,
+    STATES_AT,
+    TARGET_AT,
+    Numbers,
+    digits,
+    walk,
+)
+
+NO_RESPONSE, NOT_HTML, PAGE, SLOW = 0, 1, 2, 3
+"""What a record is."""
+
+STATUS, FIRST_ROW, LAST_ROW, OFFSET, SEEN_AT, STATES, IMAGES, NO_TEXT, NO_SRC, DATA_URL, TOO_SHORT = range(11)
+"""Columns of what is told of a record; `STATES` is `watwalk`'s, and where it is not 0, the page's head has to be read."""
+FACTS = 11
+
+MAX_IMAGES = 20_000
+"""Of one record; one with more is slow."""
+
+_BAD: Final = -1
+_BACKSLASH, _NEWLINE = 92, 10
+_DATA = np.frombuffer(b"data:", np.uint8)
+
+
+@part
+def _seconds(data: Bytes, first: int, last: int) -> int:
+    """Seconds since 1970 of a date as `2024-05-18T01:58:10Z`, or -1: it is written in another way, or is no date."""
+    if last - first != 20:
+        return _BAD
+    for place, sign in ((4, 45), (7, 45), (10, 84), (13, 58), (16, 58), (19, 90)):
+        if data[first + place] != sign:
+            return _BAD
+    year, month, day = (
+        digits(data, first, first + 4),
+        digits(data, first + 5, first + 7),
+        digits(data, first + 8, first + 10),
+    )
+    hour, minute = digits(data, first + 11, first + 13), digits(data, first + 14, first + 16)
+    second = digits(data, first + 17, first + 19)
+    if year < 1970 or not 1 <= month <= 12 or not 1 <= day <= 28 + 3 * (month != 2):
+        return _BAD
+    if (month in (4, 6, 9, 11) and day > 30) or min(hour, minute, second) < 0 or hour > 23 or max(minute, second) > 59:
+        return _BAD
+    # Days by the civil calendar, years starting in March.
+    years = year - (month <= 2)
+    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    days = years * 365 + years // 4 - years // 100 + years // 400 + day_of_year - 719468
+    return ((days * 24 + hour) * 60 + minute) * 60 + second
+
+
+@part
+def _has_control(out: Bytes, first: int, last: int) -> bool:
+    """Whether there is a control character of ASCII, such as a line end."""
+    found = False
+    for place in range(first, last):
+        found |= out[place] < 32
+    return found
+
+
+@part
+def _is_data(out: Bytes, first: int, last: int) -> bool:
+    """Whether an address is a picture inside the page."""
+    if last - first < 5:
+        return False
+    for place in range(5):
+        byte = out[first + place]
+        if 65 <= byte <= 90:
+            byte |= np.uint8(32)
+        if byte != _DATA[place]:
+            return False
+    return True
+
+
+@part
+def _resolved(
+    urls: Bytes, first: int, last: int, pages: Bytes, page: int, base: tuple[int, int, int], max_url: int
+) -> int:
+    """Make the address at `first` in `urls` absolute where it stands; returns where it ends, or -1: it is to be asked."""
+    if last - first > max_url or urls[first] == _NEWLINE:
+        return _BAD
+    slashes = scheme_end(urls, first, last)
+    if slashes >= 0:
+        host = host_end(urls, slashes + 2, last)
+        return last if host >= 0 and is_plain_rest(urls, host, last) else _BAD
+    if base[0] < 0 or urls[first] == 63:
+        return _BAD
+    if urls[first] == 47:
+        if first + 1 < last and urls[first + 1] == 47:
+            kept = base[0] - page
+            host = host_end(urls, first + 2, last)
+            if host < 0 or not is_plain_path(urls, host, last, 58):
+                return _BAD
+        else:
+            kept = base[1] - page
+            if not is_plain_path(urls, first, last, 58):
+                return _BAD
+    else:
+        kept = base[2] - page
+        if not is_plain_path(urls, first, last, 0):
+            return _BAD
+    if last - first + kept > max_url:
+        return _BAD
+    for place in range(last - 1, first - 1, -1):
+        urls[place + kept] = urls[place]
+    for place in range(kept):
+        urls[first + place] = pages[page + place]
+    return last + kept
+
+
+@compiled(jsonscan, plainurls, watwalk)
+def scan(
+    data: Bytes,
+    bodies: Numbers,
+    letters: Bytes,
+    starts: Numbers,
+    min_text: int,
+    max_text: int,
+    max_url: int,
+    facts: Numbers,
+    pages: Bytes,
+    files: Bytes,
+    urls: Bytes,
+    texts: Bytes,
+    asked: Bytes,
+    ends: Numbers,
+) -> int:
+    """Read the records whose bodies are `data[bodies[i]:bodies[i + 1]]`; returns how many rows there are.
+
+    A row is an image with a caption that is long enough, and an address that is neither empty nor `data:`. Strings are UTF-8, with a
+    line end behind each, of which none holds one.
+
+    Args:
+        data: the bodies, one after another.
+        bodies: (records + 1), where they begin and the last one ends.
+        letters: `Names.letters`.
+        starts: `Names.starts`.
+        min_text: characters that a text has at least.
+        max_text: a record with a longer one is slow.
+        max_url: an address longer than that is asked about.
+        facts: (records, FACTS), filled.
+        pages: filled with the address of each record of status PAGE, of others an empty string.
+        files: filled with the name of the file that such a record describes a part of.
+        urls: filled with the URL of each row, or its address as it stands where `asked`.
+        texts: filled with the text of each row.
+        asked: (rows), filled with 1 where the URL has to be resolved by a parser.
+        ends: (4), filled with how much of `pages`, `files`, `urls` and `texts` is.
+    """
+    places = np.empty(PLACES, np.int64)
+    found = np.empty(10, np.int64)
+    images = np.empty((MAX_IMAGES, 4), np.int64)
+    page_to = file_to = url_to = text_to = row = 0
+    for record in range(len(bodies) - 1):
+        fact = facts[record]
+        for place in range(FACTS):
+            fact[place] = 0
+        fact[FIRST_ROW] = fact[LAST_ROW] = row
+        first_page, first_file, first_url, first_text = page_to, file_to, url_to, text_to
+        fact[STATUS] = SLOW
+        if walk(data, bodies[record], bodies[record + 1], letters, starts, places, found, images):
+            if not places[IS_RESPONSE]:
+                fact[STATUS] = NO_RESPONSE
+            elif not places[IS_HTML]:
+                fact[STATUS] = NOT_HTML
+            else:
+                fact[STATUS] = PAGE
+        if fact[STATUS] == PAGE and places[LINKS_COUNT]:
+            fact[SEEN_AT] = _seconds(data, places[DATE_AT], places[DATE_AT + 1])
+            fact[OFFSET] = places[OFFSET_VALUE]
+            fact[STATES] = places[STATES_AT]
+            fact[IMAGES] = places[LINKS_COUNT]
+            target, target_end = places[TARGET_AT], places[TARGET_AT + 1]
+            has_escapes = False
+            for place in range(target, target_end):
+                if data[place] == _BACKSLASH:
+                    has_escapes = True
+            if target_end - target >= 2 and data[target] == 60 and data[target_end - 1] == 62:
+                target, target_end = target + 1, target_end - 1
+            if fact[SEEN_AT] < 0 or has_escapes:
+                fact[STATUS] = SLOW
+            else:
+                page_to = copy_string(data, target, target_end, pages, page_to)
+                file_to = copy_string(data, places[FILENAME_AT], places[FILENAME_AT + 1], files, file_to)
+                if _has_control(pages, first_page, page_to) or _has_control(files, first_file, file_to):
+                    fact[STATUS] = SLOW
+        if fact[STATUS] == PAGE:
+            base = (_BAD, _BAD, _BAD)
+            if not places[STATES_AT] & HAS_BASE:
+                base = base_of(pages, first_page, page_to)
+            room = len(urls) - (page_to - first_page) - 8
+            for number in range(places[LINKS_COUNT]):
+                url, url_end, alt, alt_end = images[number]
+                if url_to + url_end - url > room or row == len(asked):
+                    fact[STATUS] = SLOW
+                    break
+                text_end, characters = fold_string(data, alt, alt_end, texts, text_to)
+                url_last = copy_string(data, url, url_end, urls, url_to)
+                if _has_control(urls, url_to, url_last) or characters > max_text:
+                    fact[STATUS] = SLOW
+                    break
+                at = url_to
+                while at < url_last and urls[at] == 32:
+                    at += 1
+                if characters < max(min_text, 1) and (characters or scheme_end(urls, url_to, url_last) >= 0):
+                    fact[TOO_SHORT if characters else NO_TEXT] += 1
+                elif at == url_last:
+                    fact[NO_SRC] += 1
+                elif _is_data(urls, at, url_last):
+                    fact[DATA_URL] += 1
+                elif not characters:
+                    fact[NO_TEXT] += 1
+                else:
+                    final = _resolved(urls, url_to, url_last, pages, first_page, base, max_url)
+                    asked[row] = final < 0
+                    row += 1
+                    url_to = url_last if final < 0 else final
+                    urls[url_to] = _NEWLINE
+                    url_to += 1
+                    texts[text_end] = _NEWLINE
+                    text_to = text_end + 1
+            fact[LAST_ROW] = row
+        if fact[STATUS] != PAGE:
+            page_to, file_to, url_to, text_to = first_page, first_file, first_url, first_text
+            row = fact[LAST_ROW] = fact[FIRST_ROW]
+        pages[page_to] = _NEWLINE
+        files[file_to] = _NEWLINE
+        page_to += 1
+        file_to += 1
+    ends[0], ends[1], ends[2], ends[3] = page_to, file_to, url_to, text_to
+    return row
