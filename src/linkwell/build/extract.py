@@ -5,7 +5,7 @@ import gc
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
@@ -169,42 +169,17 @@ def read_pages(
         yield from _read_pages(source, counts, collector, crawl, captures)
 
 
-def _read_pages(  # noqa: C901, PLR0912 - one branch for each kind of record
+def _read_pages(
     source: str, counts: Counter[str], collector: LinkCollector, crawl: str | None, captures: CaptureWriter | None
 ) -> "Iterator[Page | WatBatch]":
     archive = Archive(source, counts)
     warc = PurePosixPath(source).name
     named = crawl or _crawl_of_path(source)
     collector.crawl = named or UNKNOWN_CRAWL
-    with contextlib.closing(archive.open()) as file:
-        members = Members(file)
-        gatherer = _gatherer(file, collector)
-        for member in members:
-            if named is None:
-                # Each name holds for the records behind it.
-                found = None
-                if members.is_info or (member[:1] == b"{" and len(member) <= _MAX_INFO_BYTES and _INFO in member):
-                    found = _crawl_of_info(member[:_MAX_INFO_BYTES])
-                if found:
-                    yield from _gathered(gatherer)
-                    named = collector.crawl = found
-            if members.is_info:
-                continue
-            if member[:1] != b"{":
-                counts["skipped_metadata"] += 1
-            elif gatherer is not None and len(member) <= MAX_BATCHED_BYTES:
-                if gatherer.add(member):
-                    yield from _gathered(gatherer)
-            else:
-                yield from _gathered(gatherer)
-                page = read_wat_page(member, counts)
-                if page is not None:
-                    yield page
-        yield from _gathered(gatherer)
-        if members.stopped_at is None:
-            counts["bytes_read"] += file.tell()
-            return
-    for record in archive.records(members.stopped_at):
+    named, stopped_at = yield from _read_members(archive, counts, collector, named)
+    if stopped_at is None:
+        return
+    for record in archive.records(stopped_at):
         page = None
         try:
             if record.record_type == WarcRecordType.metadata:
@@ -228,6 +203,38 @@ def _read_pages(  # noqa: C901, PLR0912 - one branch for each kind of record
         if page is not None:
             yield page
     counts["bytes_read"] += archive.byte_size
+
+
+def _read_members(
+    archive: Archive, counts: Counter[str], collector: LinkCollector, named: str | None
+) -> "Generator[Page | WatBatch, None, tuple[str | None, int | None]]":
+    """Read a WAT as far as it is in order; returns the crawl's name and where to go on, as `Members.stopped_at` says."""
+    with contextlib.closing(archive.open()) as file:
+        members = Members(file)
+        gatherer = _gatherer(file, collector)
+        for member in members:
+            if named is None:
+                # Each name holds for the records behind it.
+                found = _crawl_of_member(member, is_info=members.is_info)
+                if found:
+                    yield from _gathered(gatherer)
+                    named = collector.crawl = found
+            if members.is_info:
+                continue
+            if member[:1] != b"{":
+                counts["skipped_metadata"] += 1
+            elif gatherer is not None and len(member) <= MAX_BATCHED_BYTES:
+                if gatherer.add(member):
+                    yield from _gathered(gatherer)
+            else:
+                yield from _gathered(gatherer)
+                page = read_wat_page(member, counts)
+                if page is not None:
+                    yield page
+        yield from _gathered(gatherer)
+        if members.stopped_at is None:
+            counts["bytes_read"] += file.tell()
+        return named, members.stopped_at
 
 
 def _gatherer(file: BinaryIO, collector: LinkCollector) -> "WatGatherer | None":
@@ -274,6 +281,13 @@ def _read_wat_page(body: bytes, record: WarcRecord, archive: Archive, counts: Co
 def _crawl_of_path(path: str) -> str | None:
     match = _CRAWL_NAME.search(path)
     return match[1] if match else None
+
+
+def _crawl_of_member(member: bytes | bytearray, *, is_info: bool) -> str | None:
+    """The crawl's name, where a record of a WAT may tell it: a warcinfo, or what describes one."""
+    if is_info or (member[:1] == b"{" and len(member) <= _MAX_INFO_BYTES and _INFO in member):
+        return _crawl_of_info(member[:_MAX_INFO_BYTES])
+    return None
 
 
 def _crawl_of_info(body: bytes | bytearray) -> str | None:
