@@ -15,10 +15,11 @@ from tests.build.conftest import extract_file
 
 from linkwell.base.settings import FilterSettings
 from linkwell.build import extract as extraction
+from linkwell.build import wat, watbatch
 from linkwell.build.columns import LinkCollector
 from linkwell.build.filters import NO_FILTERS
 from linkwell.build.wat import read_wat_page
-from linkwell.build.watbatch import WatBatch
+from linkwell.build.watbatch import WatBatch, WatGatherer
 
 Told = tuple[dict[str, int], list[dict[str, Any]], list[Any], list[dict[str, Any]]]
 
@@ -48,9 +49,18 @@ def one_by_one(bodies: Sequence[bytes], filters: FilterSettings) -> Told:
     return told(gathered)
 
 
+def batch_of(bodies: Sequence[bytes], gathered: LinkCollector) -> WatBatch:
+    gatherer = WatGatherer(*gathered.limits)
+    for body in bodies:
+        gatherer.add(body)
+    batch = gatherer.take()
+    assert batch is not None
+    return batch
+
+
 def at_once(bodies: Sequence[bytes], filters: FilterSettings) -> tuple[Told, int]:
     gathered = collector(filters)
-    batch = WatBatch(list(bodies), *gathered.limits)
+    batch = batch_of(bodies, gathered)
     gathered.add_batch(batch)
     return told(gathered), sum(map(batch.is_slow, range(len(bodies))))
 
@@ -213,7 +223,7 @@ def test_noise_is_read_to_its_end_and_not_further(noise: bytes, place: int, cut:
     whole = compact(wat_value(links=IMAGES))
     broken = whole[: place % len(whole)] + noise + whole[place % len(whole) + cut :]
     gathered = collector(NO_FILTERS)
-    gathered.add_batch(WatBatch([whole, broken, whole, broken[: len(broken) // 2]], *gathered.limits))
+    gathered.add_batch(batch_of([whole, broken, whole, broken[: len(broken) // 2]], gathered))
     counts, rows, _evidence, _reserved = told(gathered)
     assert len(rows) >= 4
     assert counts["pages"] >= 2
@@ -252,6 +262,20 @@ def test_a_page_that_forbids_keeps_its_pictures_reserved() -> None:
     fast, _slow = at_once([compact(wat_value(links=IMAGES)), compact(forbids)], FilterSettings())
     assert fast[3]
     agree([compact(wat_value(links=IMAGES)), compact(forbids), compact(wat_value(links=IMAGES))], FilterSettings())
+
+
+@pytest.mark.parametrize(
+    "name", ["my-crawler", "a-crawler-with-a-very-long-name-that-fits-no-table", "\u00fcbercrawler"]
+)
+def test_crawlers_of_a_policy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A meta for a crawler that only the policy knows is read, whatever its name."""
+    monkeypatch.setattr(wat, "SPEAKING_NAMES", {*wat.SPEAKING_NAMES, name})
+    monkeypatch.setattr(watbatch, "SPEAKING_NAMES", wat.SPEAKING_NAMES)
+    batch = batch_of(
+        [compact(wat_value(links=IMAGES, head={"Metas": [{"name": name.upper(), "content": "noindex"}]}))],
+        collector(NO_FILTERS),
+    )
+    assert batch.unusual() == [0]
 
 
 @pytest.mark.parametrize("batched", [True, False])

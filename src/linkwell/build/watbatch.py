@@ -48,13 +48,7 @@ class WatBatch:
     address as it stands in the page.
     """
 
-    def __init__(
-        self,
-        bodies: list[bytes | bytearray],
-        min_text_characters: int,
-        max_text_characters: int,
-        max_url_characters: int,
-    ) -> None:
+    def __init__(self, bodies: list[bytes | bytearray], names: watwalk.Names, limits: tuple[int, int, int]) -> None:
         self._bodies = bodies
         data = np.frombuffer(b"".join([*bodies, bytes(PADDING)]), np.uint8)
         places = np.zeros(len(bodies) + 1, np.int64)
@@ -68,11 +62,9 @@ class WatBatch:
         rows = watscan.scan(
             data,
             places,
-            _NAMES.letters,
-            _NAMES.starts,
-            min_text_characters,
-            max_text_characters,
-            max_url_characters,
+            names.letters,
+            names.starts,
+            *limits,
             self.facts,
             pages,
             files,
@@ -138,6 +130,7 @@ class WatGatherer:
 
     def __init__(self, min_text_characters: int, max_text_characters: int, max_url_characters: int) -> None:
         self._limits = (min_text_characters, max_text_characters, max_url_characters)
+        self._names = watwalk.Names(SPEAKING_NAMES)
         self._bodies: list[bytes | bytearray] = []
         self._bytes = 0
 
@@ -152,7 +145,4 @@ class WatGatherer:
         if not self._bodies:
             return None
         bodies, self._bodies, self._bytes = self._bodies, [], 0
-        return WatBatch(bodies, *self._limits)
-
-
-_NAMES = watwalk.Names(SPEAKING_NAMES)
+        return WatBatch(bodies, self._names, self._limits)

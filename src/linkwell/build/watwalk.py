@@ -4,6 +4,7 @@ The members are those of `wat._Record`. What is unusual (see `jsonscan`), what s
 Common Crawl's extractor writes make a record one that is not told of.
 """
 
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import numpy as np
@@ -71,12 +72,13 @@ PLACES = 11
 
 
 class Names:
-    """Small-letter names of metas and header fields that say something, as the compiled code takes them: by length."""
+    """Small-letter names of metas and header fields that say something, as the compiled code takes them: by length.
 
-    def __init__(self, names: frozenset[str]) -> None:
-        by_length = sorted((each.encode() for each in names if each.isascii()), key=len)
-        assert len(by_length) == len(names)
-        assert all(len(each) < _LONGEST_NAME for each in by_length)
+    Long ones and those that are no ASCII are not among them: all such names on a page may say something.
+    """
+
+    def __init__(self, names: AbstractSet[str]) -> None:
+        by_length = sorted((each.encode() for each in names if each.isascii() and len(each) < _LONGEST_NAME), key=len)
         self.letters = np.zeros((len(by_length), _LONGEST_NAME), np.uint8)
         for row, name in enumerate(by_length):
             self.letters[row, : len(name)] = _word(name)
@@ -91,7 +93,7 @@ def _says(data: Bytes, first: int, last: int, letters: Bytes, starts: Numbers) -
             return True
     length = last - first
     if length >= _LONGEST_NAME:
-        return False
+        return True
     for row in range(starts[length], starts[length + 1]):
         place = 0
         while place < length:
