@@ -67,7 +67,8 @@ def test_from_an_archive_to_a_purged_copy(tmp_path: Path) -> None:
     story = Story(tmp_path)
     subprocess.run([LINKWELL, "init", str(tmp_path / "w"), "--dataset", "birds"], check=True, capture_output=True)
     (tmp_path / "w" / "linkwell.toml").write_text(
-        f'dataset = "birds"\n[release]\ncell_min_rows = {CELL_ROWS}\ncells_per_shard = 3\n[recall]\ncells_per_batch = 2\n'
+        f'dataset = "birds"\n[release]\ncell_min_rows = {CELL_ROWS}\ncells_per_shard = 3\n'
+        "[recall]\ncells_per_batch = 2\nmax_attacker_precision = 1.0\n"
     )
     built = story.run("build", str(archive), "--crawl", "test-1")
     assert built["links"] == SITES * PICTURES

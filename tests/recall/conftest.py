@@ -23,6 +23,7 @@ cell_min_rows = 10
 cells_per_shard = 3
 [recall]
 cells_per_batch = 4
+max_attacker_precision = 1.0
 """
 
 

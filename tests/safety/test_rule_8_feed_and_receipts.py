@@ -22,7 +22,7 @@ from linkwell.purge import apply, receipts_in
 from linkwell.recall import create_recall, load_recalled, publish_recall, recalled_cells
 from linkwell.release import create_release, open_release, publish_release
 
-SETTINGS = 'dataset = "birds"\n[release]\ncell_min_rows = 10\ncells_per_shard = 3\n[recall]\ncells_per_batch = 4\n'
+SETTINGS = 'dataset = "birds"\n[release]\ncell_min_rows = 10\ncells_per_shard = 3\n[recall]\ncells_per_batch = 4\nmax_attacker_precision = 1.0\n'
 URLS = [f"http://host{n % 5}.example/{n:05d}-canary.jpg" for n in range(120)]
 ROW = {
     "language": "en",

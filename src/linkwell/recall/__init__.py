@@ -1,35 +1,43 @@
 """From decisions to a signed feed of recalls, and the recalls as a client reads them."""
 
 from linkwell.recall.batch import Batch, id_array
+from linkwell.recall.chart import leak_chart
 from linkwell.recall.client import Recalled, datasets_of, load_recalled
-from linkwell.recall.create import (
-    RecallInfo,
-    RecallState,
-    create_recall,
-    list_recalls,
-    read_state,
-    recalled_cells,
-    recalled_links,
-    show_recall,
-)
+from linkwell.recall.create import RecallInfo, create_recall
+from linkwell.recall.meter import AttackResult, LeakReport, Seen, measure
+from linkwell.recall.plan import Override, measure_next
 from linkwell.recall.publish import Published, RecallDetails, publish_recall, recall_details
+from linkwell.recall.standing import RecallState, list_recalls, read_state, recalled_cells, recalled_links, show_recall
+from linkwell.recall.urgent import Holder, add_holder, list_holders, remove_holder, write_urgent
 
 __all__ = [
+    "AttackResult",
     "Batch",
+    "Holder",
+    "LeakReport",
+    "Override",
     "Published",
     "RecallDetails",
     "RecallInfo",
     "RecallState",
     "Recalled",
+    "Seen",
+    "add_holder",
     "create_recall",
     "datasets_of",
     "id_array",
+    "leak_chart",
+    "list_holders",
     "list_recalls",
     "load_recalled",
+    "measure",
+    "measure_next",
     "publish_recall",
     "read_state",
     "recall_details",
     "recalled_cells",
     "recalled_links",
+    "remove_holder",
     "show_recall",
+    "write_urgent",
 ]

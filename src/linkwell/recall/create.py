@@ -6,48 +6,51 @@ of a covered batch was meant is written nowhere: that relation is only in the ca
 """
 
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
-from linkwell.base.errors import MissingError, UsageError
 from linkwell.base.ids import LINK_ID_BYTES, binary_array
-from linkwell.base.shards import file_sha256, read_tables, storage_errors, sync_folder, write_bytes
+from linkwell.base.shards import file_sha256, storage_errors, sync_folder, write_bytes
 from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook, Takedown
 from linkwell.engine import Engine
 from linkwell.recall.batch import (
     BATCH_FILE,
-    CELLS_FILE,
-    LINKS_FILE,
     LINKS_SCHEMA,
     OPEN_LINKS_SCHEMA,
-    OPEN_REASONS,
     Batch,
     batch_files,
     batch_path,
-    check_file,
     decode_batch,
-    id_array,
-    read_cells,
-    read_reasons,
 )
-from linkwell.release import Partition, Release, cells_of, list_releases, open_release, reissue
-
-STATE_FILE = "state.json"
-
-
-class RecallState(msgspec.Struct, frozen=True):
-    """How far things are: the last sequence that the releases were reissued for, logged, and published. 0 is none."""
-
-    reissued: int = 0
-    logged: int = 0
-    published: int = 0
+from linkwell.recall.meter import LeakReport, tally_of
+from linkwell.recall.plan import (
+    CoveredPlan,
+    Override,
+    check_leak,
+    is_covered,
+    measure_plan,
+    plan_covered,
+    rows_of_plan,
+    tally_path,
+    waits_until,
+)
+from linkwell.recall.standing import (
+    Standing,
+    links_of,
+    locate,
+    read_state,
+    recalled_links,
+    retained,
+    standing_of,
+    write_state,
+)
+from linkwell.release import Partition, reissue
 
 
 @dataclass(frozen=True)
@@ -62,77 +65,20 @@ class RecallInfo:
     """Upheld entries that are in no retained release any more, or never were: nothing to publish for them."""
     short_of_padding: bool = False
     """A covered batch was not padded to the full number because too few cells are left."""
+    leak: LeakReport | None = None
+    """What the covered batch tells an attacker. Restricted: it is computed from what was meant."""
+    waits_until: date | None = None
+    """Covered takedowns wait for the batch of this day."""
 
 
-@dataclass
-class _Standing:
-    """What is recalled already, read from the batches, and what the retained releases hold."""
-
-    batches: list[Batch]
-    cells: set[int]
-    reasons: dict[bytes, str]
-    releases: list[Release] = field(default_factory=list)
-
-    @property
-    def next_sequence(self) -> int:
-        return len(self.batches) + 1
-
-
-def list_recalls(workspace: Workspace) -> list[Batch]:
-    """Every batch of the workspace, in order, with its files checked and the chain followed.
-
-    Raises:
-        DamagedFileError: a batch is missing or does not read.
-        SignatureError: a file is not what its batch says.
-    """
-    batches: list[Batch] = []
-    while batch_path(workspace.recalls, len(batches) + 1).is_dir():
-        batches.append(show_recall(workspace, len(batches) + 1))
-    return batches
-
-
-def show_recall(workspace: Workspace, sequence: int) -> Batch:
-    """One batch.
-
-    Raises:
-        MissingError: there is none of that number.
-    """
-    folder = batch_path(workspace.recalls, sequence)
-    if not folder.is_dir():
-        raise MissingError(f"there is no recall {sequence}", str(workspace.recalls), "linkwell recall list shows them.")
-    batch = decode_batch((folder / BATCH_FILE).read_bytes(), str(folder / BATCH_FILE))
-    for name in (CELLS_FILE, LINKS_FILE):
-        check_file(batch, name, (folder / name).read_bytes(), str(folder / name))
-    return batch
-
-
-def read_state(workspace: Workspace) -> RecallState:
-    """How far reissuing, logging and publishing are."""
-    path = workspace.recalls / STATE_FILE
-    return msgspec.json.decode(path.read_bytes(), type=RecallState) if path.exists() else RecallState()
-
-
-def write_state(workspace: Workspace, state: RecallState) -> None:
-    """Remember how far things are."""
-    write_bytes(workspace.recalls / STATE_FILE, msgspec.json.encode(state))
-
-
-def recalled_cells(workspace: Workspace) -> set[int]:
-    """Every cell ever recalled here: none of their rows may come back."""
-    return _standing(workspace).cells
-
-
-def recalled_links(workspace: Workspace) -> set[bytes]:
-    """The id of every link ever recalled here, of covered cells and of open batches."""
-    found: set[bytes] = set()
-    for batch in list_recalls(workspace):
-        path = batch_path(workspace.recalls, batch.sequence) / LINKS_FILE
-        for table in read_tables([path], ["link_id"]):
-            found.update(value for value in table["link_id"].to_pylist() if value is not None)
-    return found
-
-
-def create_recall(workspace: Workspace, *, engine: Engine, who: str, today: date | None = None) -> RecallInfo:
+def create_recall(
+    workspace: Workspace,
+    *,
+    engine: Engine,
+    who: str,
+    today: date | None = None,
+    override: Override | None = None,
+) -> RecallInfo:
     """Put upheld takedowns that are not recalled yet into at most one covered and one open batch, and reissue the releases.
 
     Args:
@@ -140,22 +86,35 @@ def create_recall(workspace: Workspace, *, engine: Engine, who: str, today: date
         engine: what rewrites the releases.
         who: stands in the log.
         today: the day the batches say; by default the present one, UTC.
+        override: why, and by whose agreement, a batch goes out that the leak meter refuses.
 
     Raises:
+        SafetyError: the covered batch would tell too much. Nothing was made.
         UsageError: there is no release.
         BusyError: another recall is being made.
     """
-    issued = (today or datetime.now(UTC).date()).isoformat()
+    day = today or datetime.now(UTC).date()
+    issued = day.isoformat()
     with workspace.lock("recall"):
         _sweep(workspace.recalls)
-        standing = _standing(workspace)
-        standing.releases = _retained(workspace)
+        standing = standing_of(workspace)
+        standing.releases = retained(workspace)
         takedowns = CaseBook.open(workspace).takedowns()
-        located = _locate(standing.releases, {t.link_id for t in takedowns})
+        located = locate(standing.releases, {t.link_id for t in takedowns})
         made: list[Batch] = []
-        covered_batch, short = _create_covered(workspace, standing, takedowns, located, issued)
-        if covered_batch:
-            made.append(covered_batch)
+        wait = waits_until(standing.batches, workspace.settings.recall.cadence_days, day)
+        waiting = (
+            wait
+            if any(is_covered(t) and located.get(t.link_id, -1) not in {*standing.cells, -1} for t in takedowns)
+            else None
+        )
+        leak: LeakReport | None = None
+        plan = plan_covered(workspace, standing, takedowns, located, day)
+        if plan is not None:
+            leak = measure_plan(workspace, standing, plan)
+            check_leak(workspace, leak, standing.next_sequence, who, override)
+            made.append(_create_covered(workspace, standing, plan, issued))
+        short = plan is not None and len(plan.cells) % workspace.settings.recall.cells_per_batch != 0
         open_batch = _create_open(workspace, standing, takedowns, located, issued)
         if open_batch:
             made.append(open_batch)
@@ -163,40 +122,27 @@ def create_recall(workspace: Workspace, *, engine: Engine, who: str, today: date
         reissued = _reissue(workspace, standing, located, engine)
     elsewhere = {t.link_id for t in takedowns} - located.keys()
     without = len(elsewhere - recalled_links(workspace)) if elsewhere else 0
-    return RecallInfo(tuple(made), tuple(reissued), without, short)
+    return RecallInfo(tuple(made), tuple(reissued), without, short, leak, waiting)
 
 
-def _create_covered(
-    workspace: Workspace,
-    standing: _Standing,
-    takedowns: Sequence[Takedown],
-    located: Mapping[bytes, int],
-    issued: str,
-) -> tuple[Batch | None, bool]:
-    hit = {located[t.link_id] for t in takedowns if _is_covered(t) and t.link_id in located} - standing.cells
-    if not hit:
-        return None, False
-    newest = standing.releases[-1]
-    cell_rows = _cell_rows(standing.releases, standing.cells)
-    per_batch = workspace.settings.recall.cells_per_batch
-    partition = Partition(workspace)
-    leaving = partition.leaving(hit, cell_rows, workspace.settings, min_rows=newest.manifest.cell_min_rows)
-    if leaving.drawn:
-        # Kept before the batch is: a run that is killed in between names the same cells again.
-        partition.add_cover(leaving.drawn)
-    cells = sorted(leaving.cells & cell_rows.keys())
-    ids = _links_of(standing.releases, cells)
+def _create_covered(workspace: Workspace, standing: Standing, plan: CoveredPlan, issued: str) -> Batch:
+    # The cover is kept before the batch is: a run that is killed in between names the same cells again.
+    Partition(workspace).add_cover(plan.drawn)
+    path = tally_path(workspace, standing.next_sequence)
+    with storage_errors(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    tally_of(rows_of_plan(standing, plan)).save(path, workspace.master_key())
+    ids = links_of(standing.releases, plan.cells)
     links = pa.table({"link_id": binary_array(ids, LINK_ID_BYTES)}, schema=LINKS_SCHEMA)
-    batch = _commit(
-        workspace, standing, issued=issued, manifest_sha256=newest.manifest_sha256, cells=cells, links=links
-    )
-    standing.cells.update(cells)
-    return batch, len(cells) % per_batch != 0
+    manifest_sha256 = standing.releases[-1].manifest_sha256
+    batch = _commit(workspace, standing, issued=issued, manifest_sha256=manifest_sha256, cells=plan.cells, links=links)
+    standing.cells.update(plan.cells)
+    return batch
 
 
 def _create_open(
     workspace: Workspace,
-    standing: _Standing,
+    standing: Standing,
     takedowns: Sequence[Takedown],
     located: Mapping[bytes, int],
     issued: str,
@@ -204,7 +150,7 @@ def _create_open(
     reasons: dict[bytes, str] = {}
     for takedown in takedowns:
         cell = located.get(takedown.link_id)
-        if _is_covered(takedown) or cell is None or cell in standing.cells or takedown.link_id in standing.reasons:
+        if is_covered(takedown) or cell is None or cell in standing.cells or takedown.link_id in standing.reasons:
             continue
         reasons[takedown.link_id] = min(takedown.kind, reasons.get(takedown.link_id, takedown.kind))
     if not reasons:
@@ -220,14 +166,9 @@ def _create_open(
     return batch
 
 
-def _is_covered(takedown: Takedown) -> bool:
-    """Whether an entry goes with its cell: whatever is not plainly an open matter does."""
-    return takedown.covered or takedown.kind not in OPEN_REASONS
-
-
 def _commit(
     workspace: Workspace,
-    standing: _Standing,
+    standing: Standing,
     *,
     issued: str,
     manifest_sha256: str,
@@ -260,69 +201,7 @@ def _commit(
     return batch
 
 
-def _standing(workspace: Workspace) -> _Standing:
-    batches = list_recalls(workspace)
-    cells: set[int] = set()
-    reasons: dict[bytes, str] = {}
-    for batch in batches:
-        folder = batch_path(workspace.recalls, batch.sequence)
-        if batch.kind == "open":
-            reasons |= read_reasons((folder / LINKS_FILE).read_bytes(), str(folder / LINKS_FILE))
-        else:
-            cells.update(read_cells((folder / CELLS_FILE).read_bytes(), str(folder / CELLS_FILE)).tolist())
-    return _Standing(batches, cells, reasons)
-
-
-def _retained(workspace: Workspace) -> list[Release]:
-    """Every release that is kept, oldest first."""
-    releases = [open_release(workspace, info.version) for info in list_releases(workspace)]
-    if not releases:
-        raise UsageError(
-            "there is no release to recall from", str(workspace.releases), "Make one with: linkwell release create V"
-        )
-    return releases
-
-
-def _locate(releases: Iterable[Release], link_ids: Collection[bytes]) -> dict[bytes, int]:
-    """The cells of links, from whichever release has them."""
-    located: dict[bytes, int] = {}
-    if link_ids:
-        for release in releases:
-            located |= cells_of(release, link_ids)
-    return located
-
-
-def _cell_rows(releases: Iterable[Release], recalled: Collection[int]) -> dict[int, int]:
-    """Rows of every cell that is not recalled: the most it has in any release."""
-    rows: dict[int, int] = {}
-    gone = np.array(sorted(recalled), dtype=np.int64)
-    for release in releases:
-        here: dict[int, int] = {}
-        for table in read_tables(release.parts, ["cell"]):
-            cells, counts = np.unique(table["cell"].to_numpy().astype(np.int64), return_counts=True)
-            keep = ~np.isin(cells, gone)
-            for cell, count in zip(cells[keep].tolist(), counts[keep].tolist(), strict=True):
-                here[cell] = here.get(cell, 0) + count
-        for cell, count in here.items():
-            rows[cell] = max(rows.get(cell, 0), count)
-    return rows
-
-
-def _links_of(releases: Iterable[Release], cells: Collection[int]) -> list[bytes]:
-    """The link ids of every row of the cells, over all releases, sorted."""
-    wanted = np.array(sorted(cells), dtype=np.int64)
-    found = [np.empty(0, dtype="S16")]
-    for release in releases:
-        holding = zip(release.parts, release.manifest.parts, strict=True)
-        for table in read_tables([path for path, part in holding if set(cells) & set(part.cells)], ["cell", "link_id"]):
-            hit = np.isin(table["cell"].to_numpy().astype(np.int64), wanted)
-            if hit.any():
-                found.append(id_array(table["link_id"].filter(pa.array(hit))))
-    values: list[bytes] = np.unique(np.concatenate(found)).tolist()
-    return [value.ljust(LINK_ID_BYTES, b"\0") for value in values]  # NumPy strips trailing zeros of `S16`
-
-
-def _reissue(workspace: Workspace, standing: _Standing, located: Mapping[bytes, int], engine: Engine) -> list[str]:
+def _reissue(workspace: Workspace, standing: Standing, located: Mapping[bytes, int], engine: Engine) -> list[str]:
     """Rewrite the releases where a batch is new, or where a release still holds what was recalled."""
     state = read_state(workspace)
     last = len(standing.batches)

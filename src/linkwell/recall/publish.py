@@ -1,4 +1,4 @@
-"""Recall batches into the feed, all that are not there yet in one signed step."""
+"""Recall batches into the feed, all that are not there yet in one signed step; records and the Atom feed of them with it."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from linkwell.base.errors import MissingError
+from linkwell.base.shards import file_sha256, write_bytes
 from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook
 from linkwell.feed import publish_targets, published_targets
@@ -19,7 +20,8 @@ from linkwell.recall.batch import (
     read_cells,
     read_reasons,
 )
-from linkwell.recall.create import list_recalls, read_state, show_recall, write_state
+from linkwell.recall.records import OSV_FILE, atom_feed, atom_name, osv_record
+from linkwell.recall.standing import list_recalls, read_state, show_recall, write_state
 from linkwell.release import list_releases
 
 
@@ -75,17 +77,31 @@ def publish_recall(workspace: Workspace, who: str) -> Published:
         files: dict[str, Path | bytes] = {}
         for batch in batches:
             folder = batch_path(workspace.recalls, batch.sequence)
-            names = {
+            names: dict[str, Path | bytes] = {
                 target_name(batch.dataset, batch.sequence, n): folder / n for n in (BATCH_FILE, CELLS_FILE, LINKS_FILE)
             }
             if not names.keys() <= there.keys():
-                files |= names
                 new.append(batch)
+            record = target_name(batch.dataset, batch.sequence, OSV_FILE)
+            names[record] = osv_record(batch, file_sha256(folder / BATCH_FILE))
+            if not names.keys() <= there.keys():
+                files |= names
         if files:
             publish_targets(workspace, files)
+        if batches:
+            _write_atom(workspace, batches)
         _log(workspace, batches, who)
         releases = tuple(f"{r.version}-r{r.revision}" for r in list_releases(workspace) if r.status == "published")
     return Published(tuple(new), releases)
+
+
+def _write_atom(workspace: Workspace, batches: list[Batch]) -> None:
+    dataset = workspace.settings.dataset
+    hashes = [file_sha256(batch_path(workspace.recalls, batch.sequence) / BATCH_FILE) for batch in batches]
+    data = atom_feed(dataset, list(zip(batches, hashes, strict=True)))
+    path = workspace.feed / atom_name(dataset)
+    if not path.exists() or path.read_bytes() != data:
+        write_bytes(path, data)
 
 
 def _log(workspace: Workspace, batches: list[Batch], who: str) -> None:
