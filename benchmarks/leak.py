@@ -254,9 +254,7 @@ def main() -> None:
         folder = Path(tempfile.mkdtemp(prefix="linkwell-leak-", dir=given.scratch))
         try:
             small = (
-                "[recall]\ncells_per_batch = 2\n[build.filters]\nmin_text_characters = 0\n"
-                if name == "real"
-                else ""
+                "[recall]\ncells_per_batch = 2\n[build.filters]\nmin_text_characters = 0\n" if name == "real" else ""
             )
             workspace = Workspace.create(folder / "workspace", name, f'dataset = "{name}"\n{small}')
             make_keys(workspace)
