@@ -126,7 +126,7 @@ def decompress(codec: str, data: bytes, plain_size: int) -> bytes:
         return unlz4(data)
     import pyarrow as pa  # noqa: PLC0415 - see above
 
-    plain: bytes = pa.decompress(data, plain_size, codec).to_pybytes()
+    plain: bytes = pa.decompress(data, plain_size, codec).to_pybytes()  # type: ignore[call-overload] # codec is one of those it lists
     return plain
 
 
