@@ -1,11 +1,14 @@
 """Compare links, and what the ledger knows of their images, with hash lists; store what is found, and that it was looked for."""
 
 from linkwell.audit.bound import upper_count, upper_share
+from linkwell.audit.checkers import CheckReport, Question, Verdict, check_links, find_checker, read_verdicts
+from linkwell.audit.expansion import ExpandReport, expand
 from linkwell.audit.personal import PERSONAL_DATA_KINDS, personal_data
+from linkwell.audit.questions import questions_about
 from linkwell.audit.record import AuditRecord, find_audit, links_fingerprint
 from linkwell.audit.report_page import report_lines, write_report_page
 from linkwell.audit.residual import ResidualRisk, residual_risk
-from linkwell.audit.run import AuditReport, audit
+from linkwell.audit.run import AuditReport, audit, audit_findings
 from linkwell.audit.sample import Sample, draw_sample, enter_sample
 from linkwell.audit.scan import UNCHECKED_REASONS
 
@@ -14,14 +17,24 @@ __all__ = [
     "UNCHECKED_REASONS",
     "AuditRecord",
     "AuditReport",
+    "CheckReport",
+    "ExpandReport",
+    "Question",
     "ResidualRisk",
     "Sample",
+    "Verdict",
     "audit",
+    "audit_findings",
+    "check_links",
     "draw_sample",
     "enter_sample",
+    "expand",
     "find_audit",
+    "find_checker",
     "links_fingerprint",
     "personal_data",
+    "questions_about",
+    "read_verdicts",
     "report_lines",
     "residual_risk",
     "upper_count",

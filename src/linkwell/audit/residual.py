@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 from linkwell.audit.bound import upper_count, upper_share
 from linkwell.audit.chance import ChanceOfMatch, chance_of_match
 from linkwell.audit.record import AuditRecord, find_record
-from linkwell.audit.run import findings_of
+from linkwell.audit.run import audit_findings
 from linkwell.audit.sample import Sample, read_sample
 from linkwell.audit.scan import LOW_QUALITY, NO_LEDGER_ENTRY, UNDECODABLE
 from linkwell.base.shards import open_parquet
 from linkwell.base.workspace import Workspace
-from linkwell.lists import PRIVACY, ListInfo, read_findings, show_lists
+from linkwell.lists import PRIVACY, ListInfo, show_lists
 
 CONFIDENCE = 0.99
 """One repetition in a hundred may exceed the bound. With 0.95, every other set of a hundred would have more than five that do."""
@@ -94,7 +94,7 @@ def residual_risk(
     infos = {info.source: info for info in show_lists(workspace)}
     of_link: dict[bytes, set[str]] = {}
     by_list: dict[str, Counter[str]] = {name: Counter() for name in record.lists}
-    for finding in read_findings(workspace, findings_of(workspace, label)):
+    for finding in audit_findings(workspace, label):
         if finding.finding_class != PRIVACY:
             by_list.setdefault(finding.source, Counter())[finding.finding_class] += 1
             of_link.setdefault(finding.link_id, set()).add(finding.source)

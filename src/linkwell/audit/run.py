@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from linkwell.base.shards import open_parquet, storage_errors
 from linkwell.base.workspace import Workspace
 from linkwell.engine import Engine, StageResult, local_input, run_stage, task
 from linkwell.ledger import require_parts
-from linkwell.lists import FINDING_CLASSES, PRIVACY, load_matcher
+from linkwell.lists import FINDING_CLASSES, PRIVACY, Finding, load_matcher, read_findings
 
 _LEDGER_TASK_BYTES = 64 * 1024 * 1024
 _LEDGER_ROW_BYTES = 100  # at least so many bytes of digests a row, which do not compress
@@ -215,6 +215,15 @@ def findings_of(workspace: Workspace, label: str) -> list[Path]:
     number = "[0-9]" * 5
     patterns = (f"audit-{label}-{number}.parquet", f"audit-{label}-p{number}.parquet")
     return sorted(path for pattern in patterns for path in workspace.findings.glob(pattern))
+
+
+def audit_findings(workspace: Workspace, label: str) -> Iterator[Finding]:
+    """The findings of an audit.
+
+    Raises:
+        DamagedFileError: a file of them does not open.
+    """
+    return read_findings(workspace, findings_of(workspace, label))
 
 
 def _remove_other_findings(workspace: Workspace, label: str, kept: list[Path]) -> None:

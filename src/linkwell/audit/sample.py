@@ -15,11 +15,11 @@ from pathlib import Path
 import msgspec
 
 from linkwell.audit.record import audits_folder, find_record, links_fingerprint, read_json, write_json
-from linkwell.audit.run import findings_of
+from linkwell.audit.run import audit_findings
 from linkwell.base.errors import MissingError, UsageError
 from linkwell.base.shards import read_tables, write_bytes
 from linkwell.base.workspace import Workspace, check_name
-from linkwell.lists import PRIVACY, read_findings
+from linkwell.lists import PRIVACY
 
 SAMPLE_FORMAT = "linkwell-sample-1"
 
@@ -71,9 +71,7 @@ def draw_sample(workspace: Workspace, links: Sequence[Path], label: str, size: i
         raise MissingError("these links were not audited as they are now", label, "Run: linkwell audit")
     moment = datetime.now(UTC).isoformat(timespec="microseconds")
     seed = hmac.digest(workspace.master_key(), f"linkwell:sample:1\0{label}\0{moment}".encode(), "sha256")
-    known = {
-        one.link_id for one in read_findings(workspace, findings_of(workspace, label)) if one.finding_class != PRIVACY
-    }
+    known = {one.link_id for one in audit_findings(workspace, label) if one.finding_class != PRIVACY}
     drawn = _smallest(seed, links, known, size)
     text = io.StringIO()
     writer = csv.writer(text)

@@ -1,5 +1,6 @@
-"""The command `audit`, and those about what an audit came to: `audit sample`, `sampled`, `report`."""
+"""The command `audit`, and those about what an audit came to: `audit sample`, `sampled`, `report`, `expand`, `check`."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,8 @@ def add_audit_commands(app: typer.Typer) -> None:
     group.command("sample")(sample)
     group.command("sampled")(sampled)
     group.command("report")(report)
+    group.command("expand")(expand)
+    group.command("check")(check)
     app.add_typer(group, name="audit")
 
 
@@ -131,6 +134,93 @@ def sampled(
         "sample entered", who, None, {"label": label, "drawn": entered.drawn, "found": found, "unverified": unverified}
     )
     emit(msgspec.to_builtins(entered), as_json, "Entered. What it says of the rest: linkwell audit report")
+
+
+def expand(
+    embeddings: Annotated[
+        list[Path] | None,
+        typer.Option("--embeddings", metavar="DIR", help="A folder with img_emb/*.npy and metadata/*.parquet."),
+    ] = None,
+    neighbours: Annotated[int, typer.Option("--neighbours", min=1, help="At most so many of each entry.")] = 20,
+    min_similarity: Annotated[
+        float, typer.Option("--min-similarity", min=-1, max=1, help="Cosine of a neighbour.")
+    ] = 0.9,
+    workspace: WorkspaceOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Propose links that are like those of upheld cases: the same bytes, a near look, near in meaning.
+
+    They open a case, are quarantined, and wait for two people, as a look-alike of a list does. Exits with 1 when there are any.
+
+    Example: linkwell audit expand --embeddings embeddings/
+    """
+    from linkwell.audit import expand as run_expand
+    from linkwell.cases import MACHINE, CaseBook
+    from linkwell.lists import read_findings
+
+    opened = open_workspace(workspace)
+    book = CaseBook.open(opened)
+    seeds = {takedown.link_id for takedown in book.takedowns()}
+    done = run_expand(
+        opened,
+        seeds,
+        "upheld",
+        embeddings=embeddings or (),
+        neighbours=neighbours,
+        min_similarity=min_similarity,
+    )
+    numbers = book.open_from_findings(read_findings(opened))
+    book.log("expansion", MACHINE, None, {"seeds": done.seeds, **done.proposed})
+    lines = [
+        f"From {done.seeds:,} links of upheld cases ({done.with_ledger:,} in the ledger, {done.with_embedding:,} embedded): "
+        + (counted(done.proposed) or "nothing like them")
+        + "."
+    ]
+    if numbers:
+        lines.append(f"New cases: {', '.join(map(str, numbers))}. See them with: linkwell cases list")
+    emit(asdict(done) | {"cases": numbers}, as_json, *lines)
+    if done.proposed:
+        raise typer.Exit(1)
+
+
+def check(
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="The checker, under [audit.checkers] in linkwell.toml.")
+    ],
+    who: WhoOption,
+    release: _ReleaseOption = None,
+    workspace: WorkspaceOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask an authorised matcher about the findings of the newest audit that ask: look-alikes, and what an expansion proposed.
+
+    A hash goes out, or a URL where the settings allow that; a verdict comes back, and nothing else is kept. It decides nothing.
+
+    Example: linkwell audit check --by shield --as ada
+    """
+    from linkwell.audit import audit_findings, check_links, find_checker, questions_about
+    from linkwell.cases import CaseBook
+    from linkwell.lists import PROPOSED, read_findings
+
+    opened = open_workspace(workspace)
+    settings = find_checker(opened, by)
+    switch = "PRODUCTION" if settings.production else "TEST system"
+    sys.stderr.write(f"{by}: {settings.kind}, {switch}\n")
+    links, label = _links(opened, release)
+    asking = {one.link_id for one in audit_findings(opened, label) if one.finding_class == "perceptual"}
+    asking |= {one.link_id for one in read_findings(opened) if one.finding_class == PROPOSED}
+    questions = questions_about(opened, asking, links, with_urls=settings.send_urls)
+    book = CaseBook.open(opened)
+    # Before anything is sent: what left this house stands in the log, whatever comes of it.
+    book.log("check begun", who, None, {"checker": by, "production": int(settings.production), "links": len(questions)})
+    done = check_links(opened, by, questions, label)
+    book.log("check done", who, None, {"checker": by, **done.verdicts})
+    lines = [f"{by} ({switch}) was asked about {done.asked:,} links: {counted(done.verdicts) or 'nothing'}."]
+    if done.not_asked:
+        lines.append(f"Not asked: {done.not_asked:,} without a hash, whose URL may not be sent (send_urls).")
+    emit(asdict(done), as_json, *lines)
 
 
 def report(

@@ -13,6 +13,7 @@ from linkwell.lists.importing import (
     note_list,
     show_lists,
 )
+from linkwell.lists.likeness import Likeness
 from linkwell.lists.matcher import Matcher, load_matcher
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "FetchReport",
     "Finding",
     "ImportReport",
+    "Likeness",
     "ListInfo",
     "ListNotes",
     "Match",
