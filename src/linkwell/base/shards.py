@@ -22,6 +22,8 @@ from linkwell.base.errors import DamagedFileError, MissingError, StorageError
 _Codec = Literal["gzip", "brotli", "lz4", "zstd", "snappy", "none"]  # the names that pyarrow knows
 
 TEMPORARY_SUFFIX = ".tmp"
+_UNIQUE = frozenset({"link_id", "url"})
+"""Columns of the links whose values differ as a rule."""
 
 _ADVICE = {
     errno.ENOSPC: "Free some space and give the same command again; what is finished is kept.",

@@ -55,7 +55,11 @@ class Members:
                 offset += start
                 held, start = held[start:] + piece, 0
                 continue
-            body, end = self._body(held, start, end)
+            record = _unpack(held[start:end]) if end >= 0 else None
+            if record is not None:
+                body = self._split(record)
+            else:
+                body, end = self._body(held, start, end)
             if body is None:
                 # What looks like the next member may be beyond what is held: ask for more, once.
                 if at_end or len(held) - start > _MAX_PACKED_BYTES:

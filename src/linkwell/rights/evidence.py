@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ PARSER = f"linkwell.rights/{__version__}"
 """What stands in the column `parser`."""
 
 MAX_RAW_BYTES = 4_096
+_MAX_REMEMBERED = 500
 LICENCE_KIND = "license"
 TERMS_KIND = "tdm-policy"
 
@@ -88,7 +90,7 @@ def page_evidence(
         offset: of that record.
     """
     rows: list[Evidence] = []
-    agents = policy.agents.training
+    agents = tuple(policy.agents.training)
 
     def add(signals: Iterable[Signal], raw: str) -> None:
         data = raw.encode("utf-8", "surrogateescape" if raw.isascii() else "replace")[:MAX_RAW_BYTES]
@@ -113,9 +115,9 @@ def page_evidence(
     usage = [value for name, value in headers if name.strip().lower() == "content-usage"]
     others = [pair for pair in headers if pair[0].strip().lower() != "content-usage"]
     for name, value in [*others, *([("Content-Usage", ", ".join(usage))] if usage else [])]:
-        add(header_signals([(name, value)], scope="page", user_agents=agents), f"{name}: {value}")
+        add(_of_header(name, value, agents), f"{name}: {value}")
     for name, content in metas:
-        add(meta_signals([(name, content)], user_agents=agents), f"{name}: {content}")
+        add(_of_meta(name, content, agents), f"{name}: {content}")
     for name, value in (*headers, *metas):
         if name.strip().lower() == TERMS_KIND:
             add([Signal(TERMS_KIND, "page", "license", "stated", value)], f"{name}: {value}")
@@ -125,6 +127,26 @@ def page_evidence(
         row = Evidence(page_url, scope, LICENCE_KIND, "license", said, malformed=False, raw=raw, seen_at=seen_at)
         rows.append(row._replace(warc=warc, offset=offset))
     return rows
+
+
+def _header_signals(name: str, value: str, agents: tuple[str, ...]) -> tuple[Signal, ...]:
+    return tuple(header_signals([(name, value)], scope="page", user_agents=agents))
+
+
+def _meta_signals(name: str, content: str, agents: tuple[str, ...]) -> tuple[Signal, ...]:
+    return tuple(meta_signals([(name, content)], user_agents=agents))
+
+
+# Pages say the same few things: short statements are remembered.
+_remembered_header, _remembered_meta = (lru_cache(maxsize=2048)(each) for each in (_header_signals, _meta_signals))
+
+
+def _of_header(name: str, value: str, agents: tuple[str, ...]) -> tuple[Signal, ...]:
+    return (_remembered_header if len(value) < _MAX_REMEMBERED else _header_signals)(name, value, agents)
+
+
+def _of_meta(name: str, content: str, agents: tuple[str, ...]) -> tuple[Signal, ...]:
+    return (_remembered_meta if len(content) < _MAX_REMEMBERED else _meta_signals)(name, content, agents)
 
 
 def evidence_table(rows: Sequence[Evidence]) -> pa.Table:
