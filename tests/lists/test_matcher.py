@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from linkwell.base.errors import DamagedFileError, MissingError, MissingKeyError, SafetyError
 from linkwell.base.ids import canonical_id, link_id, link_ids
 from linkwell.base.workspace import Workspace
-from linkwell.ledger import Digests, exact_digests, ledger_table
+from linkwell.ledger import Digests, dihedral_hashes, exact_digests, ledger_table
 from linkwell.lists import Match, Matcher, forget_list, import_list, load_matcher
 from linkwell.lists.exact import ExactIndex, distinct
 from linkwell.lists.matcher import LoadedList
@@ -122,6 +122,35 @@ def test_low_quality_is_not_matched(workspace: Workspace, tmp_path: Path) -> Non
     found = matcher.match_ledger(ledger_table(rows))
     assert [row for row, _ in found] == [3, 4]
     assert matcher.match_ledger(ledger_table(rows[:1])) == []
+
+
+def test_the_least_quality_is_a_setting(workspace: Workspace, tmp_path: Path) -> None:
+    """With another least quality, hashes from that on are matched, and none below."""
+    pdq = random.Random(2).randbytes(32)
+    _import(workspace, tmp_path, [f"pdq {pdq.hex()}"])
+    settings_file = workspace.root / "linkwell.toml"
+    settings_file.write_text(settings_file.read_text() + "[lists]\nmin_pdq_quality = 80\n")
+    matcher = load_matcher(Workspace.open(workspace.root))
+    assert [bool(matcher.match_digests(_with_pdq(pdq, quality))) for quality in (79, 80)] == [False, True]
+    rows = [(bytes(16), _WHEN, _with_pdq(pdq, quality)) for quality in (79, 80)]
+    assert [row for row, _ in matcher.match_ledger(ledger_table(rows))] == [1]
+
+
+def test_turned_pictures_match_when_asked_for(workspace: Workspace, tmp_path: Path) -> None:
+    """A listed picture turned or mirrored matches with the setting, and only with it; its neighbours do too."""
+    pdq = random.Random(3).randbytes(32)
+    _import(workspace, tmp_path, [f"pdq {pdq.hex()}"])
+    turned = [one.tobytes() for one in dihedral_hashes(np.frombuffer(pdq, np.uint8)[None])[:, 0]]
+    matcher = load_matcher(workspace)
+    assert [bool(matcher.match_digests(_with_pdq(one, 100))) for one in turned] == [True] + [False] * 7
+    settings_file = workspace.root / "linkwell.toml"
+    settings_file.write_text(settings_file.read_text() + "[lists]\nturned_pictures = true\n")
+    matcher = load_matcher(Workspace.open(workspace.root))
+    for one in turned:
+        assert matcher.match_digests(_with_pdq(_flipped(one, 31), 100)) == [Match("hotline", "pdq")]
+        assert matcher.match_digests(_with_pdq(_flipped(one, 32), 100)) == []
+    rows = [(bytes(16), _WHEN, _with_pdq(one, 100)) for one in turned]
+    assert [row for row, _ in matcher.match_ledger(ledger_table(rows))] == list(range(8))
 
 
 def test_urls_match_by_both_ids(workspace: Workspace, tmp_path: Path) -> None:

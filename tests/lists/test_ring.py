@@ -152,3 +152,17 @@ def test_compiled_code_is_kept_where_only_the_user_writes(tmp_path: Path, monkey
     assert folder.stat().st_mode & 0o777 == 0o700
     folder.chmod(0o777)
     assert kernels._cache_folder() is None
+
+
+def test_tables_of_another_bank_are_refused() -> None:
+    """The compiled loops check no bounds, so shapes are checked before them; what they read beyond the end is there."""
+    chance = np.random.default_rng(6)
+    bank, owners = _random(chance, 10), np.zeros(10, np.uint16)
+    tables = RingTables.build(bank)
+    assert tables.sketches.shape[1] - len(bank) >= kernels.LANES
+    with pytest.raises(ValueError, match="not of this bank"):
+        RingIndex(bank[:9], owners[:9], tables)
+    with pytest.raises(ValueError, match="not of this bank"):
+        RingIndex(bank, owners[:9], tables)
+    with pytest.raises(ValueError, match="not of this bank"):
+        RingIndex(bank, owners, tables._replace(sketches=tables.sketches[:, :10]))

@@ -23,7 +23,6 @@ from linkwell.base.shards import open_parquet, read_tables
 from linkwell.base.words import Words, distinct, look_up, stack, starts, words_of
 from linkwell.base.workspace import Workspace
 from linkwell.engine import TaskContext
-from linkwell.ledger import MATCHED_QUALITY
 from linkwell.lists import PRIVACY, Finding, Match, Matcher, load_matcher, write_findings
 
 HITS = "hits.parquet"
@@ -137,7 +136,9 @@ def scan_ledger(context: TaskContext) -> None:
             words.append(words_of(table["link_id"]))
             has_pdq = table["pdq"].is_valid().to_numpy().astype(np.uint8)
             quality = table["pdq_quality"].to_numpy().astype(np.float64)  # null: NaN, which is no quality
-            flags.append(has_pdq * _HAS_PDQ | (has_pdq & (quality >= MATCHED_QUALITY)).astype(np.uint8) * _HAS_QUALITY)
+            flags.append(
+                has_pdq * _HAS_PDQ | (has_pdq & (quality >= matcher.min_pdq_quality)).astype(np.uint8) * _HAS_QUALITY
+            )
             context.count("rows", table.num_rows)
     keys = stack(words)
     _write_keys(context.output(KEYS), keys, np.concatenate(flags) if flags else np.zeros(0, np.uint8), params.buckets)

@@ -21,6 +21,9 @@ Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 """From 0 to 1."""
 
+PdqQuality = Annotated[int, msgspec.Meta(ge=0, le=100)]
+"""0 to 100."""
+
 DEFAULT_USER_AGENT = "linkwell/0.1 (+https://linkwell.example/bot)"
 
 
@@ -186,7 +189,12 @@ class ExchangeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ListsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hash lists: how foreign CSV reads, and where lists are fetched."""
+    """Hash lists: how they are matched, how foreign CSV reads, and where lists are fetched."""
+
+    min_pdq_quality: PdqQuality = 50
+    """Pictures whose PDQ quality (0-100) is lower are not matched by their look, and counted as not checked in full; 50 in the whole field."""
+    turned_pictures: bool = False
+    """Whether PDQ is also matched for the picture turned and mirrored: eight searches for each, made from its hash alone."""
 
     mappings: dict[str, ListMapping] = msgspec.field(default_factory=dict)
     """Column mappings by name; the name is what `lists import --format` takes."""

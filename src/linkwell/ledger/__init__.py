@@ -6,6 +6,7 @@ from linkwell.base.faces import face_of
 
 if TYPE_CHECKING:
     from linkwell.ledger.digests import Digests, exact_digests
+    from linkwell.ledger.dihedral import VARIANTS, dihedral_hashes
     from linkwell.ledger.parts import require_parts
     from linkwell.ledger.pdq import MATCHED_DISTANCE, MATCHED_QUALITY, PDQ_BYTES, pdq_hash
     from linkwell.ledger.table import ledger_parts, ledger_table, read_ledger, read_ledger_part, write_ledger_part
@@ -15,6 +16,7 @@ __getattr__ = face_of(
     __name__,
     {
         "digests": ("Digests", "exact_digests"),
+        "dihedral": ("VARIANTS", "dihedral_hashes"),
         "parts": ("require_parts",),
         "pdq": ("MATCHED_DISTANCE", "MATCHED_QUALITY", "PDQ_BYTES", "pdq_hash"),
         "table": ("ledger_parts", "ledger_table", "read_ledger", "read_ledger_part", "write_ledger_part"),
@@ -25,7 +27,9 @@ __all__ = [
     "MATCHED_DISTANCE",
     "MATCHED_QUALITY",
     "PDQ_BYTES",
+    "VARIANTS",
     "Digests",
+    "dihedral_hashes",
     "exact_digests",
     "ledger_parts",
     "ledger_table",

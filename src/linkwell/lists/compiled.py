@@ -24,7 +24,8 @@ from linkwell.lists.storage import COMPILED_FOLDER, NEVER, Part, check_part, rea
 COMPILED_ENTRIES = 200_000
 """From so many entries of a kind its index is kept; smaller ones are made faster than they are read."""
 
-_VERSION = 1
+_VERSION = 2
+"""Of the arrays: another one is made again."""
 _UNTIL = "until"
 _LOG = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from linkwell.base.errors import DamagedFileError, MissingError, SafetyError
 from linkwell.base.ids import LINK_ID_BYTES, canonical_id
 from linkwell.base.workspace import Workspace
-from linkwell.ledger import MATCHED_QUALITY, Digests
+from linkwell.ledger import MATCHED_QUALITY, Digests, dihedral_hashes
 from linkwell.lists.columns import Rows, fixed_bytes, one_row
 from linkwell.lists.compiled import Loading, OwnedPart, load_index
 from linkwell.lists.exact import Hits
@@ -42,13 +42,25 @@ class Matcher:
         SafetyError: at construction, when a canary is missed: an index that would overlook entries is not used.
     """
 
-    def __init__(self, lists: Sequence[str], indexes: Mapping[str, Index]) -> None:
+    def __init__(
+        self,
+        lists: Sequence[str],
+        indexes: Mapping[str, Index],
+        *,
+        min_pdq_quality: int = MATCHED_QUALITY,
+        turned_pictures: bool = False,
+    ) -> None:
         """Take up indexes.
 
         Args:
             lists: the sources, sorted; an entry's owner is the number of its source, and that of a canary is one beyond.
             indexes: by kind; a kind without entries has none.
+            min_pdq_quality: hashes below are not matched.
+            turned_pictures: whether the picture's look when turned or mirrored is matched too.
         """
+        self.min_pdq_quality = min_pdq_quality
+        """PDQ hashes of a lower quality are not matched."""
+        self._turned_pictures = turned_pictures
         self.lists = tuple(lists)
         """The sources, sorted."""
         self._canary_owner = len(self.lists)  # canaries belong to no list, so that none can be reported
@@ -86,11 +98,11 @@ class Matcher:
         return cls([one.source for one in loaded], indexes)
 
     def match_digests(self, digests: Digests) -> list[Match]:
-        """The lists that have a digest of these; PDQ matches within 31 bits, and only from quality 50 up."""
+        """The lists that have a digest of these; PDQ matches within 31 bits, and only from `min_pdq_quality` up."""
         found: set[Match] = set()
         for kind in _EXACT_DIGESTS:
             found |= self._match_one(kind, getattr(digests, kind))
-        if digests.pdq is not None and (digests.pdq_quality or 0) >= MATCHED_QUALITY:
+        if digests.pdq is not None and (digests.pdq_quality or 0) >= self.min_pdq_quality:
             found |= self._match_one(PDQ, digests.pdq)
         return sorted(found)
 
@@ -108,7 +120,9 @@ class Matcher:
             if kind in self._indexes and kind in table.column_names:
                 values, usable = fixed_bytes(table.column(kind), KIND_BYTES[kind], kind)
                 if kind == PDQ:
-                    usable = usable & (table.column("pdq_quality").to_numpy() >= MATCHED_QUALITY)  # null is NaN: no
+                    usable = usable & (
+                        table.column("pdq_quality").to_numpy() >= self.min_pdq_quality
+                    )  # null is NaN: no
                 rows = np.flatnonzero(usable)
                 found |= self._match_rows(kind, values[rows], rows)
         return sorted(found)
@@ -143,7 +157,9 @@ class Matcher:
 
     def _hits(self, kind: str, values: Rows) -> Hits:
         hits = np.zeros((self._canary_owner + 1, len(values)), np.bool_)
-        self._indexes[kind].mark(values, hits, reported=self._canary_owner)
+        looks = dihedral_hashes(values) if kind == PDQ and self._turned_pictures else [values]
+        for look in looks:
+            self._indexes[kind].mark(look, hits, reported=self._canary_owner)
         return hits
 
 
@@ -185,4 +201,10 @@ def _load(workspace: Workspace, index: ListIndex) -> Matcher:
             loaded = load_index(loading, kind, parts)
             if len(loaded.owners):
                 indexes[kind] = loaded
-    return Matcher([record.source for record in records], indexes)
+    settings = workspace.settings.lists
+    return Matcher(
+        [record.source for record in records],
+        indexes,
+        min_pdq_quality=settings.min_pdq_quality,
+        turned_pictures=settings.turned_pictures,
+    )

@@ -22,6 +22,8 @@ from linkwell.lists.exact import Hits, Owners
 
 PARTS: Final = 16
 _BUCKETS: Final = 1 << 16
+_SPARE: Final = 32
+"""Sketches are read so many at a time, beyond the last one too."""
 _QUERIES: Final = 65_536
 """Searched at a time: the more, the more of them look into the same buckets while those are in the processor's cache."""
 
@@ -39,7 +41,7 @@ class RingTables(NamedTuple):
     entries: Numbers
     """(16, hashes)"""
     sketches: npt.NDArray[np.uint16]
-    """(16, hashes)"""
+    """(16, hashes + 32)"""
 
     @classmethod
     def build(cls, values: Rows) -> "RingTables":
@@ -50,7 +52,7 @@ class RingTables(NamedTuple):
         tables = cls(
             np.empty((PARTS, _BUCKETS + 1), np.uint32),
             np.empty((PARTS, count), np.uint32),
-            np.empty((PARTS, count), np.uint16),
+            np.zeros((PARTS, count + _SPARE), np.uint16),
         )
         kernels.build(values.view(np.uint16), *tables)
         return tables
@@ -66,9 +68,16 @@ class RingIndex:
             values: the bank, (hashes, 32).
             owners: for each, the number of its list.
             tables: made of exactly this bank.
+
+        Raises:
+            ValueError: the tables are of another size: the loops, which check no bounds, would read beyond them.
         """
         values = np.require(values, requirements=["C", "W"])  # another kind of array would be compiled for again
         self.tables = tables if tables is not None else RingTables.build(values)
+        count = len(values)
+        shapes = ((PARTS, _BUCKETS + 1), (PARTS, count), (PARTS, count + _SPARE))
+        if tuple(table.shape for table in self.tables) != shapes or len(owners) != count:
+            raise ValueError("the tables are not of this bank")
         self._words = values.view(np.uint64)
         self._parts = values.view(np.uint16)
         self.owners = owners
