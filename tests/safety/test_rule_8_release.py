@@ -19,6 +19,7 @@ from linkwell.feed import init_feed, make_keys
 from linkwell.ledger import exact_digests, ledger_table, write_ledger_part
 from linkwell.lists import import_list
 from linkwell.release import create_release, open_release, publish_release, reissue
+from linkwell.release.documents import DOCUMENTS
 
 __all__ = ["set_build"]
 
@@ -114,7 +115,10 @@ def test_no_exact_covered_removal_shows_between_releases(
     assert release.manifest.reconciliation.removed["not_released"] >= 10 * len(hit)
     words = (b"illegal", b"intimate", b"takedown", b"quarantine", b"findings")
     for path, data in public_bytes(workspace).items():
-        if "v2" in path.parts or workspace.feed in path.parents:
+        # Documents say the same of every release: what it was checked for.
+        if {path.name, path.name.partition(".")[2]}.isdisjoint(DOCUMENTS) and (
+            "v2" in path.parts or workspace.feed in path.parents
+        ):
             assert not [word for word in words if word in data.lower()], path
 
 

@@ -7,9 +7,9 @@ from html import escape
 _WIDTH = 720
 _ROW = 24
 _TOP = 46
-_LABEL_WIDTH = 210
+_LABEL_WIDTH = 230
 _VALUE_WIDTH = 110
-_LABEL_CHARACTERS = 32
+_LABEL_CHARACTERS = 30
 _COLOURS = {"main": "#3b6ea5", "good": "#3d8b5c", "stop": "#b5482f", "perhaps": "#c08a1e", "none": "#8a8f98"}
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#222}.head{font-weight:600;font-size:15px}.ground{fill:#fff}.limit{stroke:#222}"

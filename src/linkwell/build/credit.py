@@ -7,18 +7,16 @@ says which. What was not stated is empty: a name is never made up from a domain.
 import csv
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-import can_ada
 import duckdb
 import msgspec
 import pyarrow as pa
-from publicsuffixlist import PublicSuffixList
 
 from linkwell.base.errors import UsageError
 from linkwell.base.shards import ParquetWriter, atomic_path, read_tables
+from linkwell.base.sites import host_of, site_of
 
 CREDIT_FORMATS = ("text", "csv", "json")
 """What `write_credit` writes."""
@@ -102,7 +100,7 @@ def _rows(
             yield {
                 "url": row["url"],
                 "page_url": page,
-                "site": _site_of_host(_host(page or row["url"])),
+                "site": site_of(host_of(page or row["url"])),
                 "site_of": "page" if page else "image",
                 "credit": " ".join((row["credit"] or "").split()),
                 "license": row["license"] or "",
@@ -167,24 +165,3 @@ _WRITERS: dict[str, Callable[[TextIO, Iterator[Row], Sequence[str]], None]] = {
     "csv": _write_csv,
     "json": _write_json,
 }
-
-
-def _host(url: str) -> str:
-    try:
-        host: str = can_ada.parse(url).hostname
-    except ValueError:
-        return ""
-    return host
-
-
-@lru_cache(maxsize=1)
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
-
-
-@lru_cache(maxsize=65_536)
-def _site_of_host(host: str) -> str:
-    """The registered domain; the host itself where it has none (an address, a bare suffix)."""
-    if not host or host.startswith("[") or host[-1].isdigit():
-        return host
-    return _suffixes().privatesuffix(host) or host

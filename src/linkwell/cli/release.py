@@ -108,7 +108,7 @@ def publish(
 
 
 def withdraw(
-    version: VersionArgument,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="The release's version, or `all`.")],
     who: WhoOption,
     second: Annotated[str, typer.Option("--second", metavar="WHO2", help="Who agrees: another person.")],
     reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the log and nowhere else.")],
@@ -120,13 +120,17 @@ def withdraw(
 
     Example: linkwell release withdraw v1 --as ada --second ben --reason "under review"
     """
-    from linkwell.release import withdraw_release
+    from linkwell.release import withdraw_all, withdraw_release
 
-    info = withdraw_release(open_workspace(workspace), version, reason, who, second)
+    opened = open_workspace(workspace)
+    if version == "all":
+        gone = withdraw_all(opened, reason, who, second)
+    else:
+        gone = [withdraw_release(opened, version, reason, who, second)]
     emit(
-        _row(info),
+        {"releases": [_row(info) for info in gone]} if version == "all" else _row(gone[0]),
         as_json,
-        f"Release {info.version} is out of the feed.",
+        f"Out of the feed: {', '.join(info.version for info in gone)}.",
         "Copies that others hold are not: those follow recalls.",
     )
 

@@ -13,10 +13,10 @@ import can_ada
 import jinja2
 import numpy as np
 import pyarrow as pa
-from publicsuffixlist import PublicSuffixList
 
 from linkwell.base.schema import USES, VERDICTS
 from linkwell.base.shards import read_tables, write_bytes
+from linkwell.base.sites import host_of, site_of
 
 __all__ = ["Account", "Bar", "Report", "Step", "copy_charts", "release_charts", "write_report"]
 
@@ -136,13 +136,12 @@ def ranked(counts: Mapping[str, int], limit: int = _MAX_BARS) -> list[Bar]:
 
 def release_charts(report: Report, parts: Sequence[Path]) -> None:
     """Fill in what the charts say about a release, from its parts as they stand."""
-    domain_of = _Domains()
     domains: Counter[str] = Counter()
     languages: Counter[str] = Counter()
     licences: Counter[str] = Counter()
     verdicts: dict[str, Counter[str]] = {use: Counter() for use in USES}
     for table in read_tables(parts, ["url", "language", "license", *USES]):
-        domains.update(domain_of(url) for url in _texts(table, "url"))
+        domains.update(_domain_of(url) for url in _texts(table, "url"))
         languages.update(_texts(table, "language"))
         licences.update(map(_licence_name, table["license"].to_pylist()))
         for use in USES:
@@ -164,7 +163,6 @@ def _texts(table: pa.Table, column: str) -> list[str]:
 
 def copy_charts(report: Report, parts: Sequence[Path]) -> None:
     """Fill in what the charts say about a populated copy, from its parquet files as they stand."""
-    domain_of = _Domains()
     domains: dict[str, Counter[str]] = {}
     sides: list[int] = []
     for table in read_tables(parts, ["url", "failure", "original_width", "original_height"]):
@@ -172,7 +170,7 @@ def copy_charts(report: Report, parts: Sequence[Path]) -> None:
             outcome = (
                 "fetched" if row["failure"] is None else "opted out" if row["failure"] == "opted_out" else "failed"
             )
-            domains.setdefault(domain_of(row["url"]), Counter())[outcome] += 1
+            domains.setdefault(_domain_of(row["url"]), Counter())[outcome] += 1
             if row["failure"] is None:
                 sides.append(max(row["original_width"], row["original_height"]))
     ordered = sorted(domains.items(), key=lambda item: (-item[1]["fetched"], item[0]))
@@ -205,18 +203,8 @@ def histogram(values: Iterable[int], bins: int = _SIZE_BINS) -> list[Bar]:
 _ROUND_WIDTHS = [step * 10**power for power in range(1, 6) for step in (1, 2, 4, 5)]
 
 
-class _Domains:
-    """Registered domain of a URL, by the Public Suffix List that ships with the library."""
-
-    def __init__(self) -> None:
-        self._suffixes = PublicSuffixList()
-        self._known: dict[str, str] = {}
-
-    def __call__(self, url: str) -> str:
-        host = can_ada.parse(url).hostname
-        if host not in self._known:
-            self._known[host] = self._suffixes.privatesuffix(host) or host
-        return self._known[host]
+def _domain_of(url: str) -> str:
+    return site_of(host_of(url))
 
 
 def _licence_name(url: str | None) -> str:

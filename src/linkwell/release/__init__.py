@@ -8,6 +8,7 @@ from linkwell.release.profile import domain_hashes
 from linkwell.release.publish import (
     manifest_target,
     publish_release,
+    withdraw_all,
     withdraw_release,
     withdrawn_target,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "reissue",
     "signed_documents",
     "verify_release",
+    "withdraw_all",
     "withdraw_release",
     "withdrawn_target",
 ]

@@ -2,6 +2,7 @@
 
     <folder>/manifest.json          what the feed signed, byte for byte
     <folder>/parts/<sha256>.parquet the parts
+    <folder>/README.md, …           the documents that go with it
     <folder>/.linkwell/feed/        the feed's trusted state, where `linkwell purge` looks for it too
 
 A part comes to its name only once its hash is right. Parts that are there are not fetched again, so that a run that was cut off
@@ -19,8 +20,9 @@ from linkwell.base.progress import meter
 from linkwell.base.shards import storage_errors, sweep, write_bytes
 from linkwell.base.workspace import folder_lock
 from linkwell.feed import FeedClient
+from linkwell.release.documents import DOCUMENTS
 from linkwell.release.manifest import Manifest, Part, decode_manifest, part_path
-from linkwell.release.publish import manifest_target, withdrawn_target
+from linkwell.release.publish import document_target, manifest_target, withdrawn_target
 from linkwell.release.store import MANIFEST_NAME
 
 STATE_FOLDER = ".linkwell"
@@ -89,6 +91,7 @@ def get_release(
             parts.mkdir(exist_ok=True)
         sweep(parts)
         fetched = _fetch_parts(client, manifest, parts, connections)
+        _fetch_documents(client, manifest, folder)
         write_bytes(folder / MANIFEST_NAME, data)
         removed = _remove_others(parts, manifest)
     return GetReport(
@@ -155,6 +158,15 @@ def _fetch_parts(client: FeedClient, manifest: Manifest, folder: Path, connectio
         finally:
             pool.shutdown(cancel_futures=True)
     return fetched
+
+
+def _fetch_documents(client: FeedClient, manifest: Manifest, folder: Path) -> None:
+    """Fetch the documents that the feed has of this release; older feeds have none."""
+    listed = client.targets()
+    for name in DOCUMENTS:
+        target = document_target(manifest.dataset, manifest.version, name)
+        if target in listed:
+            client.fetch(target, folder / name)
 
 
 def _remove_others(folder: Path, manifest: Manifest) -> int:

@@ -3,16 +3,19 @@
 The manifest is a target of the feed; the parts are static files below `feed/data/`, which the manifest vouches for.
 """
 
+import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from linkwell.base.errors import LinkwellError, SafetyError, UsageError
+from linkwell.base.errors import LinkwellError, MissingError, SafetyError, UsageError
+from linkwell.base.shards import storage_errors
 from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook, two_people
 from linkwell.feed import publish_targets, published_targets
+from linkwell.release.documents import DOCUMENTS, withdrawn_page, write_documents
 from linkwell.release.store import (
     MANIFEST_NAME,
     Release,
@@ -26,7 +29,9 @@ from linkwell.release.store import (
 from linkwell.release.verify import verify_parts
 
 _LOCK = "release"
+_DOCUMENTS_FOLDER = "documents"
 WITHDRAWN_NAME = "withdrawn.json"
+WITHDRAWN_PAGE = "withdrawn.html"
 WITHDRAWN_FORMAT = "linkwell-withdrawn-1"
 
 
@@ -47,6 +52,11 @@ def manifest_target(dataset: str, version: str) -> str:
 def withdrawn_target(dataset: str, version: str) -> str:
     """The feed's name for the note that a release was taken offline."""
     return f"releases/{dataset}/{version}/{WITHDRAWN_NAME}"
+
+
+def document_target(dataset: str, version: str, name: str) -> str:
+    """The feed's name for a document that goes with a release: one of `DOCUMENTS`."""
+    return f"releases/{dataset}/{version}/{name}"
 
 
 def publish_release(workspace: Workspace, version: str, who: str) -> ReleaseInfo:
@@ -112,6 +122,19 @@ def withdraw_release(workspace: Workspace, version: str, reason: str, who: str, 
     return open_release(workspace, version).info()
 
 
+def withdraw_all(workspace: Workspace, reason: str, who: str, second: str) -> list[ReleaseInfo]:
+    """Take every published release offline, the newest first; where one fails, those before it are offline already.
+
+    Raises:
+        MissingError: none is published.
+        As `withdraw_release`.
+    """
+    standing = [release for release in open_all(workspace) if release.state.status == "published"]
+    if not standing:
+        raise MissingError("no release is published", str(workspace.releases))
+    return [withdraw_release(workspace, release.version, reason, who, second) for release in reversed(standing)]
+
+
 def publish_standing(workspace: Workspace, releases: Iterable[Release]) -> None:
     """Make the feed hold exactly the published releases of this dataset, as they are now; does nothing where it does.
 
@@ -127,18 +150,34 @@ def publish_standing(workspace: Workspace, releases: Iterable[Release]) -> None:
         here, gone = manifest_target(dataset, release.version), withdrawn_target(dataset, release.version)
         if status == "published":
             files[here] = release.folder / MANIFEST_NAME
-            remove.append(gone)
+            remove += [gone, document_target(dataset, release.version, WITHDRAWN_PAGE)]
+            files |= _documents(workspace, release)
             unlisted |= {part.path: path for part, path in zip(release.manifest.parts, release.parts, strict=True)}
         elif status == "withdrawn":
             remove.append(here)
+            remove += [document_target(dataset, release.version, name) for name in DOCUMENTS]
             note = Withdrawn(WITHDRAWN_FORMAT, dataset, release.version, release.state.at[:10])
             files[gone] = msgspec.json.format(msgspec.json.encode(note), indent=1) + b"\n"
+            page = document_target(dataset, release.version, WITHDRAWN_PAGE)
+            files[page] = withdrawn_page(dataset, release.version, note.date)
     data = workspace.feed / "data" / dataset
     there = {f"data/{dataset}/{path.name}" for path in data.glob("*.parquet")} if data.is_dir() else set()
     if files:
         publish_targets(
             workspace, files, remove=remove, unlisted=unlisted, remove_unlisted=sorted(there - set(unlisted))
         )
+
+
+def _documents(workspace: Workspace, release: Release) -> dict[str, Path | bytes]:
+    """The documents of a release as it is now, by their names in the feed; written once for each revision."""
+    folder = release.folder / _DOCUMENTS_FOLDER
+    own = folder / f"r{release.revision}"
+    if not all((own / name).is_file() for name in DOCUMENTS):
+        with storage_errors(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            write_documents(release.manifest, release.parts, own)
+    dataset = workspace.settings.dataset
+    return {document_target(dataset, release.version, name): own / name for name in DOCUMENTS}
 
 
 def _set_state(release: Release, status: Status, who: str) -> None:
