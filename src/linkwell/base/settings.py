@@ -72,6 +72,8 @@ class PopulateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     user_agent: str = DEFAULT_USER_AGENT
     """Who asks, with an address where a site's owner can read about it: give your own."""
+    feed: str = ""
+    """Address of a feed: what it recalls is never fetched, and populate stops where it is stale. Empty: none."""
     shard_rows: Positive = 1_000
     """Links in one shard of a copy made from a build; a copy of a release follows its cells."""
     concurrency: Positive = 256

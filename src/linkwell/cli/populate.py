@@ -1,12 +1,16 @@
 """The command `populate`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, open_engine, open_workspace
+
+if TYPE_CHECKING:
+    from linkwell.base.workspace import Workspace
 
 
 def add_populate_commands(app: typer.Typer) -> None:
@@ -84,6 +88,29 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     respect: Annotated[
         str, typer.Option("--respect", help="Uses whose refusal is obeyed, with commas; none for none.")
     ] = "train_ai,tdm",
+    verify_hash: Annotated[
+        Path | None,
+        typer.Option(
+            "--verify-hash",
+            metavar="FILE",
+            help="Keep an image only with its digest: parquet with url or link_id, and sha256, sha1 or md5.",
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Ask again for what failed for a reason that may have passed.")
+    ] = False,
+    feed: Annotated[
+        str | None,
+        typer.Option(
+            "--feed",
+            metavar="URL",
+            help="Leave out what this feed recalls; a stale feed stops. [default: as the settings say]",
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option("--root", metavar="FILE", help="The feed's root file; needed the first time."),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=0, help="Processes; 0 is one for each core. [default: as the settings say]"),
@@ -116,6 +143,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     from linkwell.cases import CaseBook, resolve_reports
     from linkwell.recall import recalled_links
 
+    of_feed = recalled_by_feed(opened, feed or opened.settings.populate.feed, root, allow_net or ())
     engine = open_engine(opened, workers)
     book = CaseBook.open(opened)
     book.check_lists(opened)
@@ -141,10 +169,12 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
             allow_net=tuple(allow_net or ()),
             resolve=tuple(resolve or ()),
             from_archive=tuple(from_archive or ()),
+            verify_hash=verify_hash,
         ),
-        withhold=book.quarantined() | recalled_links(opened),
+        withhold=book.quarantined() | recalled_links(opened) | of_feed,
         release=release,
         revision=number,
+        retry_failed=retry_failed,
     )
     if not report.lists_loaded:
         sys.stderr.write(
@@ -177,3 +207,25 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     )
     if report.review:
         raise typer.Exit(1)
+
+
+def recalled_by_feed(
+    workspace: "Workspace", feed: str, root: Path | None, allow_net: Sequence[str]
+) -> frozenset[bytes]:
+    """The links that a feed recalls; none where no feed is named. Its trusted state is kept in the workspace.
+
+    Raises:
+        StaleFeedError: the feed is expired or rolled back: nothing is fetched then.
+        SignatureError: it does not hold.
+        MissingKeyError: first use, and no root file was given.
+    """
+    if not feed:
+        return frozenset()
+    from linkwell.purge import open_feed
+    from linkwell.recall import datasets_of, load_recalled
+
+    client = open_feed(feed, workspace.root / "populate" / "feed-state", root=root, allow_net=allow_net)
+    dataset = workspace.settings.dataset
+    if dataset not in datasets_of(client):
+        return frozenset()  # signed, fresh, and without a word about this dataset
+    return frozenset(load_recalled(client, dataset).link_ids.tolist())

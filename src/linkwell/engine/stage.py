@@ -1,7 +1,7 @@
 """A stage: a list of independent tasks, run once however often it is asked for."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -55,7 +55,13 @@ class StageResult:
 
 
 def run_stage(
-    tasks: Iterable[Task], folder: Path, engine: Engine, *, unit: str = "shards", sweep_folders: Iterable[Path] = ()
+    tasks: Iterable[Task],
+    folder: Path,
+    engine: Engine,
+    *,
+    unit: str = "shards",
+    sweep_folders: Iterable[Path] = (),
+    again: Callable[[Mark], bool] | None = None,
 ) -> StageResult:
     """Run the tasks of one stage that are not done yet.
 
@@ -65,6 +71,7 @@ def run_stage(
         engine: what runs them.
         unit: what a task is called in the progress line.
         sweep_folders: other folders that tasks write to, to be cleared of what a killed run left.
+        again: whether a task that is done is run again; it finds its mark and its outputs there.
 
     Raises:
         BusyError: another process runs a stage in the same folder.
@@ -81,7 +88,7 @@ def run_stage(
         write_bytes(folder / _TASK_LIST, msgspec.json.encode(listed))
         for each_task in listed:
             mark = read_mark(folder / each_task.mark_name)
-            if mark is None:
+            if mark is None or (again is not None and again(mark)):
                 todo.append(each_task)
             else:
                 done[each_task.index] = mark

@@ -8,6 +8,7 @@ from linkwell.base.schema import USES
 from linkwell.base.settings import PopulateSettings
 from linkwell.pictures import FORMATS, RESIZE_MODES, Kept
 from linkwell.populate.boxes import read_boxes
+from linkwell.populate.expected import read_expected
 from linkwell.populate.guard import AddressPolicy, parse_pins
 from linkwell.populate.writer import OUTPUTS
 
@@ -40,6 +41,8 @@ class PopulateOptions:
     """img2dataset's names: `webdataset` (tar shards), `files` (a folder for each shard), `parquet` (images in the table)."""
     boxes: Path | None = None
     """A parquet file of boxes to blur in the images: columns `url` or `link_id`, and `boxes`, as shares of the sides."""
+    verify_hash: Path | None = None
+    """A parquet file of digests that the images are expected to have: columns `url` or `link_id`, and `sha256`, `sha1` or `md5`."""
     pdq: bool = True
     """Hash every picture by PDQ. Without it no audit can find a picture that was changed a little; refused where a hash list loaded
     holds PDQ hashes."""
@@ -81,6 +84,8 @@ def check_options(options: PopulateOptions) -> None:
     for use in options.respect:
         if use not in USES:
             raise UsageError(f"{use!r} is no use", "--respect", f"Use some of {', '.join(USES)}, or none.")
+    if options.verify_hash is not None:
+        read_expected(options.verify_hash)
     AddressPolicy(options.allow_net)
     parse_pins(options.resolve)
     for path in options.from_archive:

@@ -23,6 +23,8 @@ class ShardParams(msgspec.Struct, frozen=True):
     """One of `OUTPUTS`."""
     boxes: str | None
     """The table of boxes to blur."""
+    verify: str | None
+    """A table of digests that images are expected to have."""
     respect: tuple[str, ...]
     allow_net: tuple[str, ...]
     resolve: tuple[str, ...]

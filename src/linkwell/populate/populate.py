@@ -17,8 +17,9 @@ import msgspec
 from linkwell.base.errors import BusyError, FormatError, UsageError
 from linkwell.base.shards import open_parquet, remove, storage_errors, write_bytes
 from linkwell.base.workspace import Workspace
-from linkwell.engine import Engine, Task, any_input, local_input, run_stage, task
+from linkwell.engine import Engine, Mark, Task, any_input, local_input, run_stage, task
 from linkwell.lists import load_matcher
+from linkwell.populate.failures import passes
 from linkwell.populate.layout import lay_out
 from linkwell.populate.links import LinkRange, column, read_links
 from linkwell.populate.options import PopulateOptions, check_options
@@ -83,6 +84,7 @@ def populate(
     withhold: Collection[bytes] = (),
     release: str | None = None,
     revision: int | None = None,
+    retry_failed: bool = False,
 ) -> PopulateReport:
     """Fetch the images of links into a copy in img2dataset's layout. The same call goes on where a killed one stopped.
 
@@ -95,6 +97,7 @@ def populate(
         withhold: ids of links to leave out; they are neither fetched nor named anywhere.
         release: the version the links are of; None for a build.
         revision: its revision.
+        retry_failed: ask again for what failed for a passing reason (`failures.passes`) in shards that are done.
 
     Raises:
         UsageError: an option does not read, or the folder holds something else.
@@ -132,8 +135,9 @@ def populate(
             )
         lists_loaded = not matcher.empty
         del matcher
-        counts = run_stage(tasks, folder, lay_out(engine), sweep_folders=(to,)).counts()
+        done = run_stage(tasks, folder, lay_out(engine), sweep_folders=(to,), again=_may_pass if retry_failed else None)
         _remove_beyond(to, len(tasks))
+    counts = done.counts()
     return PopulateReport(
         links=counts["links"],
         success=counts["success"],
@@ -149,6 +153,11 @@ def populate(
         lists_loaded=lists_loaded,
         review=counts["review"] > 0,
     )
+
+
+def _may_pass(mark: Mark) -> bool:
+    """Whether a shard has failures that may have passed."""
+    return any(passes(name.removeprefix("failed:")) for name in mark.counts if name.startswith("failed:"))
 
 
 def read_copy_info(folder: Path) -> CopyInfo | None:
@@ -236,6 +245,7 @@ def _tasks(
             kept=options.kept(settings),
             output=options.output,
             boxes=str(options.boxes.absolute()) if options.boxes is not None else None,
+            verify=str(options.verify_hash.absolute()) if options.verify_hash is not None else None,
             respect=options.respect,
             allow_net=options.allow_net,
             resolve=options.resolve,
@@ -244,7 +254,8 @@ def _tasks(
             withheld_tag=withheld_tag(index, hidden.intersection(ids), master_key),
         )
         inputs = tuple(local_input(Path(each.path)) for each in ranges)
-        others = tuple(any_input(path) for path in (*params.from_archive, *([params.boxes] if params.boxes else [])))
+        tables = [path for path in (params.boxes, params.verify) if path]
+        others = tuple(any_input(path) for path in (*params.from_archive, *tables))
         tasks.append(task("populate", index, "linkwell.populate.shard:populate_shard", params, inputs + others))
     return tasks
 

@@ -16,6 +16,7 @@ from linkwell.engine import TaskContext
 from linkwell.lists import Matcher, load_matcher
 from linkwell.pictures import Pictures
 from linkwell.populate.boxes import read_boxes
+from linkwell.populate.expected import read_expected
 from linkwell.populate.fetch import Fetcher, FetchLimits, Transport
 from linkwell.populate.guard import AddressPolicy, parse_pins
 from linkwell.populate.manners import HostLimits
@@ -43,6 +44,7 @@ class Runtime:
         self.withheld = read_withheld(folder, self.workspace.master_key())
         self.agents = (*self.policy.training_agents, *TRAINING_AGENTS)
         self.boxes = read_boxes(Path(params.boxes)) if params.boxes is not None else None
+        self.expected = read_expected(Path(params.verify)) if params.verify is not None else None
         self.room = Room()
         self.tally: Counter[str] = Counter()
         """Links, successes, failures by class and bytes, of shards that are open or were."""

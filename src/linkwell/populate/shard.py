@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from linkwell.base.schema import USES
 from linkwell.base.shards import storage_errors
-from linkwell.engine import TaskContext
+from linkwell.engine import TaskContext, read_mark
 from linkwell.ledger import Digests, ledger_table, write_ledger_part
 from linkwell.lists import Finding, Match, write_findings
 from linkwell.pictures import Box
@@ -25,11 +25,12 @@ from linkwell.populate.failures import Failure
 from linkwell.populate.fetch import Target, parse_target
 from linkwell.populate.links import LINK_COLUMNS, column, read_links
 from linkwell.populate.params import ShardParams
+from linkwell.populate.previous import Previous, kept_rows
 from linkwell.populate.runtime import Runtime, run_alone
 from linkwell.populate.spool import InFile, Spool
 from linkwell.populate.want import Outcome, RowWant
 from linkwell.populate.writer import SUCCESS, ShardWriter
-from linkwell.rights import Evidence, evidence_table
+from linkwell.rights import EVIDENCE_SCHEMA, Evidence, evidence_table
 
 _ROWS_AT_ONCE = 256
 
@@ -109,6 +110,9 @@ class Shard:
         self._keys = self._make_keys()
         self._shown = self._make_rows()
         self._started = time.time()
+        mark = read_mark(context.folder / context.task.mark_name)
+        self._previous = Previous(params, mark, context.folder, workspace.master_key()) if mark is not None else None
+        self._again: frozenset[bytes] = frozenset()
         self._targets: list[Target | None] = [parse_target(url) for url in self._urls]
         self.done: asyncio.Future[None] | None = None
         """Set when every row has its outcome."""
@@ -127,12 +131,14 @@ class Shard:
 
     def _settled(self) -> dict[int, Outcome]:
         """The outcomes that are known without a request."""
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, Outcome] = self._as_before()
         verdicts = {use: column(self._links, use) for use in self.params.respect}
         withheld = self.runtime.withheld
         for row, (identity, target) in enumerate(zip(self.ids, self._targets, strict=True)):
             if identity in withheld:
                 outcomes[row] = Outcome(withheld=True)
+            elif row in outcomes:
+                continue
             elif target is None:
                 outcomes[row] = Outcome(failure=Failure("bad_url"))
             elif refused := next((use for use in self.params.respect if verdicts[use][row] == "disallow"), None):
@@ -144,6 +150,26 @@ class Shard:
                 self.find(row, match)
                 outcomes[row] = Outcome(withheld=True)
         return outcomes
+
+    def _as_before(self) -> dict[int, Outcome]:
+        """Where the shard was made before: all rows but those that are asked for again."""
+        previous = self._previous
+        if previous is None:
+            return {}
+        outcomes = {}
+        for row, key in enumerate(self._make_keys()):
+            if key not in previous.failures:
+                outcomes[row] = Outcome(withheld=True)
+            elif not previous.asks_again(key):
+                outcomes[row] = Outcome(as_before=True)
+        self._again = frozenset(identity for row, identity in enumerate(self.ids) if row not in outcomes)
+        self._findings += previous.findings()
+        return outcomes
+
+    def holds_what_was_expected(self, row: int, digests: Digests) -> bool:
+        """Whether an image is the one whose digest was given."""
+        expected = self.runtime.expected
+        return expected is None or expected.fits(self.ids[row], digests)
 
     def consent(self, row: int) -> Consent:
         """The consent of one row, as far as its link says."""
@@ -188,6 +214,9 @@ class Shard:
         self._count("links")
         if outcome.withheld:
             self._count("withheld")
+            return
+        if outcome.as_before:
+            self._write_as_before(key)
             return
         image = self._spool.take(waiting.image) if waiting.image is not None else None
         failure, trace = outcome.failure, outcome.trace
@@ -238,6 +267,15 @@ class Shard:
         if image is not None:
             self._count("image_bytes", len(image))
 
+    def _write_as_before(self, key: str) -> None:
+        assert self._previous is not None  # noqa: S101 - outcomes are so only then
+        row = self._previous.row(key)
+        extension, image = self._previous.image(key) if row["failure"] is None else ("jpg", None)
+        self._writer.add(row, image, extension)
+        self._tell(row["url"], row["failure"] or SUCCESS)
+        if image is not None:
+            self._count("image_bytes", len(image))
+
     def _tell(self, url: str, kind: str) -> None:
         target = parse_target(url)
         self._hosts.setdefault(target.host if target is not None else "", Counter())[kind] += 1
@@ -268,18 +306,36 @@ class Shard:
         with storage_errors(self._to):
             self._stack.close()
             self._stats_path.write_bytes(self._writer.stats(self._started, time.time()))
-        if self._ledger:
-            write_ledger_part(self._ledger_path, ledger_table(self._ledger), master_key)
+        ledger, evidence, fetches = self._tables()
+        if ledger.num_rows:
+            write_ledger_part(self._ledger_path, ledger, master_key)
         if self._findings:
             write_findings(self._findings_path, self._findings, master_key)
             self.context.count("review")
-        if self._evidence:
-            pq.write_table(evidence_table(self._evidence), self._evidence_path, compression="zstd")
-        fetches = pa.Table.from_pylist(self._fetches, FETCHES_SCHEMA)
+        if evidence.num_rows:
+            pq.write_table(evidence, self._evidence_path, compression="zstd")
         pq.write_table(fetches, self._fetches_path, compression="zstd")
         self._hosts_path.write_bytes(msgspec.json.encode(self._hosts))
         for name, number in self._counts.items():
             self.context.count(name, number)
+
+    def _tables(self) -> tuple[pa.Table, pa.Table, pa.Table]:
+        """Ledger, evidence and fetches: of this run, and of an earlier one as far as it is not overtaken."""
+        ledger = ledger_table(self._ledger)
+        evidence = evidence_table(self._evidence)
+        fetches = pa.Table.from_pylist(self._fetches, FETCHES_SCHEMA)
+        if self._previous is None:
+            return ledger, evidence, fetches
+        before = self._previous.ledger()
+        if before is not None:
+            ledger = pa.concat_tables([kept_rows(before, self._again), ledger])
+        before = self._previous.table("evidence.parquet", EVIDENCE_SCHEMA)
+        if before is not None:
+            evidence = pa.concat_tables([before, evidence])
+        before = self._previous.table("fetches.parquet", FETCHES_SCHEMA)
+        if before is not None:
+            fetches = pa.concat_tables([kept_rows(before, self._again), fetches])
+        return ledger, evidence, fetches
 
     def abandon(self, error: BaseException) -> None:
         """Close everything, unfinished."""

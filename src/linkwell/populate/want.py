@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from linkwell.base.errors import SafetyError, UnavailableError
 from linkwell.base.ids import canonical_id, link_id
+from linkwell.ledger import Digests
 from linkwell.lists import Match
 from linkwell.pictures import Box
 from linkwell.populate.consent import Consent, Said
@@ -31,6 +32,8 @@ class Outcome:
     trace: Trace | None = None
     seen_at: int = field(default_factory=lambda: int(time.time()))
     """Seconds since 1970, UTC."""
+    as_before: bool = False
+    """Row and image are taken from an earlier run's."""
 
 
 class Keeper(Protocol):
@@ -44,6 +47,10 @@ class Keeper(Protocol):
 
     def boxes(self, row: int) -> Sequence[Box]:
         """What is to be blurred."""
+        ...
+
+    def holds_what_was_expected(self, row: int, digests: Digests) -> bool:
+        """Whether an image is the one whose digest was given; true where none was."""
         ...
 
     def find(self, row: int, match: Match) -> None:
@@ -112,6 +119,8 @@ class RowWant:
                 self._keeper.find(self._row, match)
             return Outcome(withheld=True, examined=examined)
         failure = examined.failure
+        if failure is None and not self._keeper.holds_what_was_expected(self._row, examined.digests):
+            failure = Failure("hash_mismatch")
         if failure is None:
             if len(body) > LARGE_BYTES:
                 signals = await asyncio.get_running_loop().run_in_executor(None, embedded_signals, body)

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from linkwell.base.schema import LINK_SCHEMA
 from linkwell.base.shards import ParquetWriter
+from linkwell.populate.failures import VERIFY
 
 _TEXT: Final = pa.string()
 _PIXELS: Final = pa.int32()
@@ -233,6 +234,7 @@ class ShardWriter:
 
     def stats(self, start: float, end: float) -> bytes:
         """img2dataset's stats of the shard as JSON; times are epoch seconds."""
+        verified = self.statuses[VERIFY]
         return msgspec.json.format(
             _ENCODER.encode(
                 {
@@ -240,6 +242,7 @@ class ShardWriter:
                     "successes": self.statuses[SUCCESS],
                     "failed_to_download": self.statuses["failed_to_download"],
                     "failed_to_resize": self.statuses["failed_to_resize"],
+                    **({VERIFY: verified} if verified else {}),
                     "duration": end - start,
                     "start_time": start,
                     "end_time": end,
