@@ -123,6 +123,14 @@ def test_from_an_archive_to_a_purged_copy(tmp_path: Path) -> None:
 
     after = _files(copy)
     gone = set(pictures) - _urls(copy)
+    other = Story(tmp_path / "other")
+    subprocess.run(
+        [LINKWELL, "init", str(tmp_path / "other" / "w"), "--dataset", "birds"], check=True, capture_output=True
+    )
+    other.run("build", str(archive), "--crawl", "test-1")
+    followed = other.run("populate", str(tmp_path / "other" / "copy"), "--from-archive", str(archive), "--feed", feed, "--root", str(root))  # fmt: skip
+    assert followed["withheld"] == len(gone)
+    assert _urls(tmp_path / "other" / "copy") == set(pictures) - gone
     assert {named, opted_out} <= gone
     assert CELL_ROWS <= len(gone) < len(pictures), "a covered recall takes whole cells, and not everything"
     wanted = {

@@ -15,9 +15,9 @@ from linkwell.base.errors import UsageError
 from linkwell.base.workspace import Workspace
 from linkwell.engine import SerialEngine
 from linkwell.populate import PopulateOptions, populate
-from linkwell.populate.fetch import parse_target
 from linkwell.populate.guard import AddressPolicy, AddressRefused, parse_pins
 from linkwell.populate.resolver import GuardedResolver, SocketMaker
+from linkwell.populate.transport import parse_target
 
 REFUSED = [
     "0.0.0.0",  # noqa: S104 - to be refused, not to be bound

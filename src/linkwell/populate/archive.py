@@ -11,7 +11,7 @@ from linkwell.base.errors import DamagedFileError, MissingError
 from linkwell.base.ids import canonical_id
 from linkwell.populate.content import decode_content
 from linkwell.populate.failures import Failure
-from linkwell.populate.fetch import LARGE_BYTES, Headers, Hop, Reception, Target
+from linkwell.populate.transport import LARGE_BYTES, Headers, Hop, Reception, Target
 
 _OK_FIRST, _OK_LAST = 200, 299
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,15}[ \t]*(?:;[^\r\n]*)?\r\n")

@@ -8,12 +8,7 @@ web (`web.py`) or an archive that stands for it (`archive.py`).
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Protocol
-from urllib.parse import urljoin
-
-import can_ada
 
 from linkwell.populate.failures import Failure, http_failure
 from linkwell.populate.origins import (
@@ -26,11 +21,8 @@ from linkwell.populate.origins import (
     product_token,
 )
 from linkwell.populate.schedule import News, Schedule
+from linkwell.populate.transport import Headers, Hop, Target, Transport, redirected, retry_after_seconds
 from linkwell.rights import MAX_WELL_KNOWN_BYTES, Policy, Signal
-
-Headers = Sequence[tuple[str, str]]
-LARGE_BYTES = 1_000_000
-"""A body above this waits for one of a few places, so that memory is bounded by those and not by all requests in flight."""
 
 _LARGE_AT_ONCE = 8
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -38,59 +30,6 @@ _FILE_REDIRECTS = 5
 _TROUBLE = frozenset({"connect", "tls", "timeout", "disconnected"})
 _NO_NEWS = frozenset({"dns", "dns_unanswered", "refused_address", "not_in_archive"})
 _BUSY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
-
-
-@dataclass(frozen=True)
-class Hop:
-    """One response. `body` is there for a success only."""
-
-    status: int
-    headers: Headers
-    body: bytes | None
-
-    def header(self, name: str) -> str | None:
-        """The first header of that lower-case name."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
-
-
-@dataclass(frozen=True)
-class Target:
-    """A URL as it is asked for: WHATWG form, without user, password and fragment."""
-
-    url: str
-    host: str
-
-
-class Reception(Protocol):
-    """What a transport asks of whoever wants a response, while it comes in."""
-
-    max_bytes: int
-    """A longer body is refused, or cut where `cuts` says so."""
-    cuts: bool
-
-    def admit(self, headers: Headers) -> None:
-        """Look at the headers of a success before its body is read.
-
-        Raises:
-            Failure: the body is not wanted.
-        """
-        ...
-
-    async def enlarge(self) -> None:
-        """Wait for a place for a large body, kept until the row is done."""
-        ...
-
-
-class Transport(Protocol):
-    """Something that answers one request, without following redirects."""
-
-    async def get(self, target: Target, reception: Reception, *, last: bool = False) -> Hop:
-        """Ask once; with `last`, nothing else is asked of the host soon.
-
-        Raises:
-            Failure: no usable answer.
-        """
-        ...
 
 
 @dataclass
@@ -142,24 +81,6 @@ class FetchLimits:
     max_redirects: int
     retries: int
     backoff_seconds: float
-
-
-def parse_target(url: str) -> Target | None:
-    """What to ask for a URL, or None where it is no http(s) URL with a host.
-
-    >>> parse_target("http://user:pw@2130706433/a#b")
-    Target(url='http://127.0.0.1/a', host='127.0.0.1')
-    """
-    try:
-        parsed = can_ada.parse(url)
-    except (ValueError, UnicodeEncodeError):
-        return None
-    if parsed.protocol not in ("http:", "https:") or not parsed.hostname:
-        return None
-    parsed.hash = ""
-    parsed.username = ""
-    parsed.password = ""
-    return Target(parsed.href, parsed.hostname.strip("[]"))
 
 
 class Fetcher:
@@ -303,7 +224,7 @@ class _Request:
         if self.redirects > limit:
             self.failure = Failure("too_many_redirects")
             return False
-        target = _redirected(self.target, location)
+        target = redirected(self.target, location)
         if target is None:
             self.failure = Failure("redirect_refused")
             return False
@@ -427,28 +348,5 @@ def _news(hop: Hop | None, failure: Failure | None) -> News:
     if failure is not None:
         return News(trouble=failure.kind in _TROUBLE, silent=failure.kind in _NO_NEWS)
     if hop is not None and (hop.status == _BUSY or (hop.status >= _SERVER_ERROR and hop.status != _NOT_IMPLEMENTED)):
-        return News(trouble=True, retry_after_seconds=_retry_after(hop.header("retry-after")))
+        return News(trouble=True, retry_after_seconds=retry_after_seconds(hop.header("retry-after")))
     return News()
-
-
-def _redirected(target: Target, location: str) -> Target | None:
-    try:
-        return parse_target(urljoin(target.url, location))
-    except ValueError:
-        return None
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header (RFC 9110 §10.2.3): a number of seconds or a date; None where it does not read."""
-    if value is None:
-        return None
-    value = value.strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    try:
-        when = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())

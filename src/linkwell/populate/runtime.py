@@ -17,12 +17,13 @@ from linkwell.lists import Matcher, load_matcher
 from linkwell.pictures import Pictures
 from linkwell.populate.boxes import read_boxes
 from linkwell.populate.expected import read_expected
-from linkwell.populate.fetch import Fetcher, FetchLimits, Transport
+from linkwell.populate.fetch import Fetcher, FetchLimits
 from linkwell.populate.guard import AddressPolicy, parse_pins
 from linkwell.populate.manners import HostLimits
 from linkwell.populate.params import ShardParams
 from linkwell.populate.schedule import Schedule
 from linkwell.populate.spool import Room
+from linkwell.populate.transport import Transport
 from linkwell.populate.web import Web
 from linkwell.populate.withheld import read_withheld
 from linkwell.rights import TRAINING_AGENTS, load_policy

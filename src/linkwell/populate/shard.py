@@ -22,12 +22,12 @@ from linkwell.lists import Finding, Match, write_findings
 from linkwell.pictures import Box
 from linkwell.populate.consent import Consent
 from linkwell.populate.failures import Failure
-from linkwell.populate.fetch import Target, parse_target
 from linkwell.populate.links import LINK_COLUMNS, column, read_links
 from linkwell.populate.params import ShardParams
 from linkwell.populate.previous import Previous, kept_rows
 from linkwell.populate.runtime import Runtime, run_alone
 from linkwell.populate.spool import InFile, Spool
+from linkwell.populate.transport import Target, parse_target
 from linkwell.populate.want import Outcome, RowWant
 from linkwell.populate.writer import SUCCESS, ShardWriter
 from linkwell.rights import EVIDENCE_SCHEMA, Evidence, evidence_table

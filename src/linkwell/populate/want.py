@@ -14,7 +14,8 @@ from linkwell.pictures import Box
 from linkwell.populate.consent import Consent, Said
 from linkwell.populate.examine import Examined, examine, examine_apart
 from linkwell.populate.failures import Failure
-from linkwell.populate.fetch import LARGE_BYTES, Headers, Trace
+from linkwell.populate.fetch import Trace
+from linkwell.populate.transport import LARGE_BYTES, Headers
 from linkwell.rights import HEADER_NAMES, embedded_signals
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from yarl import URL
 
 from linkwell.populate.content import decode_content
 from linkwell.populate.failures import Failure
-from linkwell.populate.fetch import LARGE_BYTES, Hop, Reception, Target
 from linkwell.populate.guard import AddressPolicy, AddressRefused, Pins
 from linkwell.populate.resolver import GuardedResolver, SocketMaker
+from linkwell.populate.transport import LARGE_BYTES, Hop, Reception, Target
 
 _KEEP_ALIVE_SECONDS = 15.0
 _MAX_HEADER_BYTES = 8_190
