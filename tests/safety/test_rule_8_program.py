@@ -1,6 +1,7 @@
 """Rule 8: the program itself: what a crash says, and who may write to what it makes."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -35,6 +36,19 @@ def test_an_error_nobody_foresaw_quotes_nothing(
     with pytest.raises(SystemExit):
         cli.main()
     assert LISTED in capsys.readouterr().err
+
+
+def test_a_crash_leaves_no_core_file(tmp_path: Path) -> None:
+    """Where the shell allows core files, a crash inside a command leaves none: memory holds lists and ledger."""
+    crash = (
+        "import os, resource; from linkwell import cli; "
+        "hard = resource.getrlimit(resource.RLIMIT_CORE)[1]; resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)); "
+        "cli.app = lambda **_: (print(resource.getrlimit(resource.RLIMIT_CORE)[0], flush=True), os.abort()); cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", crash], check=False, capture_output=True, cwd=tmp_path)
+    assert done.returncode == -signal.SIGABRT
+    assert done.stdout.split() == [b"0"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nobody_else_writes_to_a_workspace(tmp_path: Path) -> None:

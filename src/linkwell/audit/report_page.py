@@ -10,6 +10,7 @@ from linkwell.audit.residual import ResidualRisk
 from linkwell.audit.scan import UNCHECKED_REASONS
 from linkwell.base.shards import write_bytes
 
+_NAMED_OVERLAPS = 20
 _MEANS = {
     "url": "its URL, as stored and in canonical form",
     "md5": "MD5 of its image",
@@ -40,7 +41,10 @@ def report_lines(risk: ResidualRisk) -> list[str]:
         entries = ", ".join(f"{count:,} {name}" for name, count in one.entries.items()) or "gone since"
         matches = ", ".join(f"{count:,} {name}" for name, count in one.findings.items()) or "no match"
         lines.append(f"  {one.source}{' (synthetic)' if one.synthetic else ''}: {entries}: {matches}")
-    lines += [f"  named by both {one} and {other}: {count:,} links" for one, other, count in risk.overlaps]
+    most = sorted(risk.overlaps, key=lambda overlap: -overlap[2])
+    lines += [f"  named by both {one} and {other}: {count:,} links" for one, other, count in most[:_NAMED_OVERLAPS]]
+    if len(most) > _NAMED_OVERLAPS:
+        lines.append(f"  … and {len(most) - _NAMED_OVERLAPS:,} more pairs of lists: --json names all.")
     lines.append(bound_line(risk))
     lines.append(chance_line(risk))
     return lines

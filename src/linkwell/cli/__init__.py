@@ -1,6 +1,7 @@
 """The program `linkwell`: one thin command per act, each opening a workspace, calling one package, printing the result."""
 
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -104,6 +105,8 @@ def _crash(error: BaseException) -> str:
 def main() -> None:
     """Run the program. Exit codes: 0 done, 1 done but something needs you, 2 wrong usage, 3 could not be done, 130 stopped."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill stops as Ctrl-C does
+    # A crash of a library must not leave lists and ledger on the disk as a core file; processes made here inherit it.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     os.umask(os.umask(0) | 0o022)  # nobody else writes to what is made here, whatever the shell allows
     try:
         code = app(standalone_mode=False)

@@ -25,7 +25,7 @@ _NO_ID = Refused("no id of the entry")
 _CUT_SHORT = Refused("the document breaks off or is damaged here, and nothing after it was read")
 _OTHER_TYPE = PassedOver("of a signal type that is not matched")
 _NO_MATCH = PassedOver("says that it is no match")
-_NEXT_ENTRY = re.compile(r"\}\s*,?\s*(?=\{)")
+_NEXT_ENTRY = re.compile(r"(?:\}\s*,?|\n)\s*(?=\{)")
 _SPACE = re.compile(r"[\s,\ufeff]*")
 
 
@@ -249,7 +249,10 @@ def _array(text: _Text) -> Iterator[object]:
         if text.window.startswith("]"):
             text.drop(1)
             return
-        yield _entry(text)
+        entry = _entry(text)
+        yield entry
+        if entry is _CUT_SHORT:
+            return
     yield _CUT_SHORT
 
 
