@@ -158,7 +158,8 @@ def rows_of(made: Release, event: Callable[[pa.Table], Int64s], hits: Words) -> 
 
 def ten_recalls(workspace: Workspace, cell_of: dict[bytes, int], cell_rows: dict[int, int]) -> dict[int, int]:
     """Recall the hits in ten batches, as `recall create` chooses their cells; returns the batch of each cell."""
-    order = np.random.default_rng(3).permutation(sorted(cell_of)).tolist()
+    links = sorted(cell_of)
+    order = [links[place] for place in np.random.default_rng(3).permutation(len(links)).tolist()]
     batch_of: dict[int, int] = {}
     for number in range(RECALLS):
         left = {cell: rows for cell, rows in cell_rows.items() if cell not in batch_of}

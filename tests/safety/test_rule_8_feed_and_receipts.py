@@ -92,6 +92,45 @@ def test_two_truths_in_the_same_cells_give_the_same_batch(released: Workspace, t
     assert batches[0] == batches[1] == batches[2]
 
 
+def test_two_truths_in_the_same_cells_give_the_same_feed(released: Workspace, tmp_path: Path) -> None:
+    """Everything that is published is the same, byte for byte: batches, records, Atom, the parts of reissued releases.
+
+    Only what tells the time differs: TUF's own metadata, and in a manifest when it was signed and the head of the log, whose
+    entries hold times and codes under the workspace's key.
+    """
+    cells = _cells(released)
+    first, second = sorted(set(cells.values()))[:2]
+    members = {c: sorted(u for u, cell in cells.items() if cell == c) for c in (first, second)}
+    feeds = []
+    for number, truth in enumerate(
+        ([members[first][0], members[second][0]], members[second][:3] + members[first][4:8])
+    ):
+        workspace = _copy_of(released, tmp_path / f"truth-{number}")
+        _recall(workspace, truth)
+        publish_recall(workspace, "ana")
+        feeds.append(_published(workspace.feed))
+    assert feeds[0] == feeds[1]
+    kinds = {name.rsplit(".", 2)[-2] for name in feeds[0] if name.startswith("targets")}
+    assert kinds == {"batch", "cells", "links", "osv", "manifest"}
+
+
+def _published(feed: Path) -> dict[str, bytes]:
+    """The feed's files but TUF's metadata; of manifests what does not tell the time, under names without their hash."""
+    found = {}
+    for path in sorted(path for path in feed.rglob("*") if path.is_file()):
+        name, data = str(path.relative_to(feed)), path.read_bytes()
+        if name.startswith("metadata/"):
+            continue
+        if name.endswith(".manifest.json"):
+            told = json.loads(data)
+            data = json.dumps(
+                {key: told[key] for key in told.keys() - {"created", "log_head"}}, sort_keys=True
+            ).encode()
+            name = str(Path(name).with_name("x.manifest.json"))
+        found[name] = data
+    return found
+
+
 def test_the_feed_tells_no_covered_entry_from_its_neighbours(released: Workspace) -> None:
     """No file of the feed, and none of the log, has the URL, text or id of the entry alone: whole cells, or nothing."""
     cells = _cells(released)
