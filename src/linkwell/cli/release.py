@@ -28,6 +28,7 @@ def add_release_commands(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Make, check, publish and withdraw releases of the dataset.")
     group.command("create")(create)
     group.command("verify")(verify)
+    group.command("explain-cells")(explain)
     group.command("publish")(publish)
     group.command("withdraw")(withdraw)
     group.command("list")(list_all)
@@ -91,6 +92,39 @@ def verify(version: VersionArgument, workspace: WorkspaceOption = None, as_json:
     emit(asdict(report), as_json, *lines)
     if not report.is_clean:
         raise typer.Exit(1)
+
+
+def explain(version: VersionArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Show how the cells of a release came out: their sizes, how much alike their rows are, how shards mix hosts.
+
+    Rows of a cell are what hides an entry that leaves with it: many rows, of the same safety bin and language, of several domains.
+
+    Example: linkwell release explain-cells v1
+    """
+    from linkwell.release import QUANTILES, explain_cells, open_release
+
+    report = explain_cells(open_release(open_workspace(workspace), version))
+    rows = {
+        "rows in a cell": report.rows_in_cell,
+        "domains in a cell": report.domains_in_cell,
+        "same safety bin": report.same_bin,
+        "same language": report.same_language,
+        "cells in a shard": report.cells_in_shard,
+        "domains in a shard": report.domains_in_shard,
+    }
+    names = ["least" if q == 0 else "most" if q == 100 else f"{q} %" for q in QUANTILES]  # noqa: PLR2004 - per cent
+    lines = [f"{report.cells:,} cells of {report.rows:,} rows in {report.shards:,} shards; k is {report.min_rows:,}"]
+    lines.append(" " * 20 + "".join(f"{name:>10}" for name in names))
+    for name, values in rows.items():
+        lines.append(
+            f"{name:<20}"
+            + "".join(f"{value:>10,.2f}" if name[:4] == "same" else f"{value:>10,.0f}" for value in values)
+        )
+    if report.below_min:
+        lines.append(
+            f"{report.below_min:,} cells have fewer than k rows now: a covered recall takes them with their neighbours."
+        )
+    emit(asdict(report), as_json, *lines)
 
 
 def publish(

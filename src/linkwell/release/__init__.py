@@ -1,6 +1,7 @@
 """Releases: immutable versions of a dataset, cut into cells, signed, and reissued without what was taken down."""
 
 from linkwell.release.create import create_release
+from linkwell.release.explain import QUANTILES, CellsReport, explain_cells
 from linkwell.release.get import GetReport, get_release
 from linkwell.release.manifest import Manifest, Part
 from linkwell.release.partition import Leaving, Partition
@@ -26,7 +27,9 @@ from linkwell.release.store import (
 from linkwell.release.verify import VerifyReport, verify_release
 
 __all__ = [
+    "QUANTILES",
     "REMOVED_CLASSES",
+    "CellsReport",
     "GetReport",
     "Leaving",
     "Manifest",
@@ -40,6 +43,7 @@ __all__ = [
     "create_release",
     "current_release",
     "domain_hashes",
+    "explain_cells",
     "get_release",
     "list_releases",
     "manifest_target",
