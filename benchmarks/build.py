@@ -32,6 +32,7 @@ OURS = """
 import json, resource, sys, time
 from pathlib import Path
 from linkwell.base.settings import FilterSettings
+from linkwell.build import watbatch
 from linkwell.build.extract import ExtractParams, ExtractSettings, extract
 from linkwell.engine import local_input, task
 from linkwell.engine.task import execute

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     # Loads machine code, which small files do without.
     from linkwell.build.watbatch import WatBatch
 
-BATCH_ROWS = 5_000
+BATCH_ROWS = 2_500
 """Rows of one table. A URL and a text take at most some 8 kB each, so that a batch stays below 100 MB whatever is in it."""
 
 RESERVED_SCHEMA: pa.Schema = pa.schema(

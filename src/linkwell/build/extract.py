@@ -40,7 +40,7 @@ UNLINKED_OUTPUT = "unlinked.parquet"
 RESERVED_OUTPUT = "reserved.parquet"
 """Output of `extract`, in `columns.RESERVED_SCHEMA`; none where no page opts out a picture that is no link."""
 
-ROW_GROUP_ROWS = 20_000
+ROW_GROUP_ROWS = 10_000
 """Bounds what is held before it is written: a row takes at most some 16 kB."""
 
 BATCHED_FROM_BYTES = 4_000_000

@@ -24,7 +24,7 @@ MIN_LETTERS = 3
 MAX_CHARACTERS = 100
 """Read of each text: more changes few answers and costs time."""
 
-_MAX_REMEMBERED = 100_000
+_MAX_REMEMBERED = 50_000
 _LETTERS = re.compile(r"[^\W\d_]")
 
 # The model's labels that are no ISO 639-1 codes, and the language of ISO 639-1 that ISO 639-3 counts them under. The others it

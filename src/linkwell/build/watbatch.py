@@ -26,7 +26,7 @@ from linkwell.build.watscan import (
     STATUS,
 )
 
-_BATCH_BYTES = 1_000_000
+_BATCH_BYTES = 500_000
 _BATCH_RECORDS = 2_000
 _ROOM = 1 << 16
 _LEAST_BYTES_OF_ROW = 32
