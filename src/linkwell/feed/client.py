@@ -154,6 +154,18 @@ class FeedClient:
         self._fresh()
         return dict(self._targets)
 
+    def expires(self) -> float:
+        """When what was read becomes stale, seconds since the epoch: the earliest expiry of the feed's metadata.
+
+        Raises:
+            UsageError: `refresh` has not been called.
+        """
+        self._fresh()
+        return min(
+            Metadata.from_file(str(self._state / f"{role}.json")).signed.expires.timestamp()
+            for role in ("root", "timestamp", "snapshot", "targets")
+        )
+
     def read(self, name: str) -> bytes:
         """The bytes of a target, checked.
 

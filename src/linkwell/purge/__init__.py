@@ -4,6 +4,7 @@ from linkwell.purge.apply import RECEIPTS_FOLDER, PurgeOptions, apply
 from linkwell.purge.database import read_tables
 from linkwell.purge.feed import feed_facts, open_feed
 from linkwell.purge.inventory import STATE_FOLDER, dataset_of
+from linkwell.purge.loading import Guard, guard, guard_of
 from linkwell.purge.plan import FilePlan, Plan, plan
 from linkwell.purge.receipt import FeedFacts, Receipt, fingerprint, read_receipt, receipts_in
 from linkwell.purge.unit import TableQuery
@@ -16,6 +17,7 @@ __all__ = [
     "FeedAddress",
     "FeedFacts",
     "FilePlan",
+    "Guard",
     "Pass",
     "Plan",
     "PurgeOptions",
@@ -26,6 +28,8 @@ __all__ = [
     "dataset_of",
     "feed_facts",
     "fingerprint",
+    "guard",
+    "guard_of",
     "open_feed",
     "plan",
     "read_receipt",

@@ -81,11 +81,11 @@ class ArrowKind:
                 touched.append(Touch(name, 0, 0, size))
         return Scan(unit, tuple(touched), deletes, unidentified=unidentified, found=found_all)
 
-    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> None:
+    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
         """Write an Arrow file without its hits, or a JSON that fits."""
         if suffix_of(name) != ".arrow":
             target.write_bytes(_new_json(sight, name, scan.found) or b"")
-            return
+            return None
         hits = scan.found.hits[name]
         with _reader(sight.root / name) as (reader, is_file):
             make = ipc.new_file if is_file else ipc.new_stream
@@ -98,6 +98,7 @@ class ArrowKind:
                         writer.write_batch(batch)
                     elif keep.any():
                         writer.write_table(kept_rows(pa.Table.from_batches([batch]), keep))
+        return None
 
 
 def _is_cache(name: str) -> bool:

@@ -98,7 +98,7 @@ class DatabaseKind:
         touched = (Touch(unit.files[0], rows, removed, path.stat().st_size),) if removed else ()
         return Scan(unit, touched, unidentified=unidentified, found=DatabaseFound(gone))
 
-    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> None:
+    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
         """Write a DuckDB file anew."""
         step = target.with_name(target.name.removesuffix(".tmp") + "0.tmp")
         try:
@@ -114,6 +114,7 @@ class DatabaseKind:
                 connection.execute("DETACH linkwell_b")
         finally:
             step.unlink(missing_ok=True)
+        return None
 
     def may_change(self, sight: Sight, name: str) -> bool:
         """SQLite can be changed where it stands."""

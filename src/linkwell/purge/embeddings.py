@@ -91,7 +91,7 @@ class EmbeddingsKind:
                 touched.append(Touch(name, len(hits[name]), int(hits[name].sum()), size))
         return Scan(unit, tuple(touched), unidentified=unidentified, found=EmbeddingsFound(hits, rows_gone))
 
-    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> None:
+    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
         """Write an index, an array or a table anew."""
         found: EmbeddingsFound = scan.found
         source = sight.root / name
@@ -103,6 +103,7 @@ class EmbeddingsKind:
             rewrite_parquet(source, target, found.hits[name], blank=scan.unit.blank)
         else:
             rewrite_npy(source, target, found.hits[name], blank=scan.unit.blank)
+        return None
 
 
 class UidsKind:
@@ -130,9 +131,10 @@ class UidsKind:
         unidentified = 0 if len(sight.wanted.aliases.uids) else len(hits)
         return Scan(unit, touched, unidentified=unidentified, found=EmbeddingsFound({name: hits}))
 
-    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> None:
+    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
         """Write the list without them."""
         rewrite_npy(sight.root / name, target, scan.found.hits[name])
+        return None
 
 
 def _groups(listing: Listing) -> dict[str, list[str]]:

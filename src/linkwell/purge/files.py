@@ -74,9 +74,9 @@ class FilesKind:
         deletes = [f"{unit.folder}/{name}" if unit.folder else name for key in sorted(gone) for name in samples[key]]
         return replace(scan, deletes=tuple(deletes), samples_deleted=len(gone))
 
-    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> None:
+    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
         """Write parquet or stats anew; pictures only go."""
-        write_sibling(sight, scan, name, target)
+        return write_sibling(sight, scan, name, target)
 
 
 def samples_in(sight: Sight, unit: Unit) -> dict[str, list[str]]:

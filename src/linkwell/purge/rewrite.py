@@ -163,9 +163,9 @@ def _write(kind: Kind, sight: Sight, scan: Scan, planned: FileRecord) -> tuple[s
     temporary = temporary_path(path)
     try:
         with _naming(path):
-            kind.write(sight, scan, name, temporary)
+            known = kind.write(sight, scan, name, temporary)
             shutil.copymode(path, temporary)
-            digest = _hashed_while_synced(temporary)
+            digest = known or _hashed_while_synced(temporary)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

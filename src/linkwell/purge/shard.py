@@ -66,9 +66,9 @@ class ShardKind:
             parquet = replace(parquet, hits=parquet.hits | rows_with_keys(parquet.keys, tar.hit_keys))
         return scan_siblings(sight, unit, Found(tar, parquet), tar.unidentified)
 
-    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> None:
+    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
         """Write tar, stats or parquet anew."""
-        write_sibling(sight, scan, name, target)
+        return write_sibling(sight, scan, name, target)
 
     def change(self, sight: Sight, scan: Scan, name: str) -> None:
         """Wipe samples in a tar where they stand."""
@@ -106,9 +106,9 @@ class ParquetKind:
         )
         return scan_siblings(sight, unit, Found(None, parquet), 0 if parquet.identified else parquet.rows)
 
-    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> None:
+    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
         """Write parquet or stats anew."""
-        write_sibling(sight, scan, name, target)
+        return write_sibling(sight, scan, name, target)
 
 
 def rows_with_keys(keys: "pa.ChunkedArray[Any]", gone: Collection[str]) -> npt.NDArray[np.bool_]:
@@ -138,15 +138,16 @@ def scan_siblings(sight: Sight, unit: Unit, found: Found, unidentified: int) -> 
     return Scan(unit, tuple(touched), unidentified=unidentified, found=found)
 
 
-def write_sibling(sight: Sight, scan: Scan, name: str, target: Path) -> None:
-    """Write the new version of a tar, a parquet or stats."""
+def write_sibling(sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
+    """Write the new version of a tar, a parquet or stats; returns the SHA-256 of a tar."""
     found: Found = scan.found
     if found.tar is not None and suffix_of(name) == ".tar":
-        rewrite_tar(sight.root / name, target, found.tar.removed)
-    elif found.parquet is not None and suffix_of(name) in PARQUET_SUFFIXES:
+        return rewrite_tar(sight.root / name, target, found.tar.removed)
+    if found.parquet is not None and suffix_of(name) in PARQUET_SUFFIXES:
         rewrite_parquet(sight.root / name, target, found.parquet.hits)
     else:
         target.write_bytes(new_stats_of(sight, scan.unit, found, name) or b"")
+    return None
 
 
 def new_stats_of(sight: Sight, unit: Unit, found: Found, name: str) -> bytes | None:

@@ -117,8 +117,11 @@ class Kind(Protocol):
         """
         ...
 
-    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> None:
+    def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
         """Write the new version of one touched file.
+
+        Returns:
+            its SHA-256, hex, where that is known already.
 
         Raises:
             DamagedFileError: the file does not read.

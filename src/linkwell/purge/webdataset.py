@@ -5,9 +5,11 @@ a whole; what stays is copied as it stands, block by block, in its order.
 """
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -263,17 +265,35 @@ def _unwiped(path: Path, index: TarIndex) -> list[tuple[int, int]]:
     return found
 
 
-def rewrite_tar(source: Path, target: Path, removed: list[tuple[int, int]]) -> None:
-    """Copy an archive without some byte ranges; the kernel copies where it can.
+def rewrite_tar(source: Path, target: Path, removed: list[tuple[int, int]]) -> str:
+    """Copy an archive without some byte ranges, and sync it; the kernel copies where it can, while what is kept is hashed.
+
+    Returns:
+        SHA-256 of the target, hex.
 
     Raises:
         DamagedFileError: the source became shorter.
         OSError: the target cannot be written.
     """
     with source.open("rb", buffering=0) as reader, target.open("wb", buffering=0) as writer:
-        size = os.fstat(reader.fileno()).st_size
-        for start, end in kept_ranges(removed, size):
-            _copy(reader.fileno(), writer.fileno(), start, end, source)
+        ranges = kept_ranges(removed, os.fstat(reader.fileno()).st_size)
+        with ThreadPoolExecutor(1) as beside:
+            digest = beside.submit(_hash, reader.fileno(), ranges)
+            for start, end in ranges:
+                _copy(reader.fileno(), writer.fileno(), start, end, source)
+            os.fsync(writer.fileno())
+            return digest.result()
+
+
+def _hash(reader: int, ranges: list[tuple[int, int]]) -> str:
+    """SHA-256 of some ranges of a file, one after the other."""
+    digest = hashlib.sha256()
+    buffer = bytearray(_CHUNK_BYTES)
+    for start, end in ranges:
+        for place in range(start, end, _CHUNK_BYTES):
+            count = os.preadv(reader, [memoryview(buffer)[: min(_CHUNK_BYTES, end - place)]], place)
+            digest.update(memoryview(buffer)[:count])
+    return digest.hexdigest()
 
 
 def _copy(reader: int, writer: int, start: int, end: int, source: Path) -> None:
