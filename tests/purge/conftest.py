@@ -63,8 +63,8 @@ def make_rows(cells: Iterable[int], rows_per_cell: int, fail_every: int = 5) -> 
     return rows
 
 
-def recalled_of(cells: Iterable[int], rows: Iterable[Row], links: Iterable[Row] = (), sequence: int = 1) -> Recalled:
-    """What a feed would say: whole cells of `rows`, and single links."""
+def recalled_of(cells: Iterable[int], rows: Iterable[Any], links: Iterable[Any] = (), sequence: int = 1) -> Recalled:
+    """What a feed would say: whole cells of `rows`, and single links; all have `cell` and `link_id`."""
     gone = frozenset(cells)
     ids = {row.link_id for row in rows if row.cell in gone} | {row.link_id for row in links}
     heads = tuple(hashlib.sha256(str(n).encode()).hexdigest() for n in range(sequence))

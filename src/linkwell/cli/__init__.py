@@ -22,6 +22,7 @@ from linkwell.cli.demo import add_demo_commands
 from linkwell.cli.export import add_export_commands
 from linkwell.cli.feed import add_feed_commands
 from linkwell.cli.import_ import add_import_commands
+from linkwell.cli.lineage import add_lineage_commands
 from linkwell.cli.lists import add_lists_commands
 from linkwell.cli.output import set_workspace
 from linkwell.cli.populate import add_populate_commands
@@ -74,6 +75,7 @@ add_build_commands(app)
 add_import_commands(app)
 add_export_commands(app)
 add_lists_commands(app)
+add_lineage_commands(app)
 add_populate_commands(app)
 add_audit_commands(app)
 add_cases_commands(app)

@@ -185,11 +185,12 @@ def show(
 
     Example: linkwell recall show 1
     """
-    from linkwell.recall import recall_details
+    from linkwell.recall import recall_details, recall_touches
 
     opened = open_workspace(workspace)
     details = recall_details(opened, sequence)
     batch = details.batch
+    touched = recall_touches(opened, batch)
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in details.reasons.items())
     emit(
         _row(batch)
@@ -199,12 +200,14 @@ def show(
             "sha256": details.sha256,
             "reasons": details.reasons,
             "cell_numbers": list(details.cells),
+            "touches": [entry.name for entry in touched],
         },
         as_json,
         f"Recall {batch.sequence} of {batch.dataset}, issued {batch.issued}: {batch.kind}",
         f"{batch.cell_count:,} cells, {batch.row_count:,} links, from {', '.join(batch.releases)}",
         f"Reasons: {reasons}" if reasons else "No reason is given for the cells of a covered recall.",
         f"SHA-256 of batch.json: {details.sha256}",
+        *(f"Touches the {e.kind} {e.name}{f' of {e.holder}' if e.holder else ''}: not applied yet" for e in touched),
     )
 
 

@@ -1,7 +1,7 @@
 """FAISS indexes: vectors leave, the ids of all others stay what they are.
 
 Inverted lists store ids, and lose theirs. Where an id is a position (flat, quantised and HNSW storage), the code is
-overwritten with zeros in its place. The library is an extra: without it an index is a file that could not be dealt with.
+overwritten with that of the zero vector in its place. The library is an extra: without it an index is a file that could not be dealt with.
 """
 
 import os
@@ -66,8 +66,8 @@ def without_ids(index: Any, ids: npt.NDArray[np.int64], where: str) -> None:
     if isinstance(index, (faiss.IndexIDMap, faiss.IndexIDMap2)):
         stored = faiss.vector_to_array(index.id_map)
         ids = np.flatnonzero(np.isin(stored, ids))
-    codes = _codes(inner, where)
-    codes[ids] = 0
+    codes = _codes(inner, ids, where)
+    codes[ids] = _blank(inner)
 
 
 def ids_held(index: Any, ids: npt.NDArray[np.int64], where: str) -> int:
@@ -88,7 +88,7 @@ def ids_held(index: Any, ids: npt.NDArray[np.int64], where: str) -> int:
         return held
     if isinstance(index, (faiss.IndexIDMap, faiss.IndexIDMap2)):
         ids = np.flatnonzero(np.isin(faiss.vector_to_array(index.id_map), ids))
-    return int(_codes(inner, where)[ids].any(axis=1).sum())
+    return int((_codes(inner, ids, where)[ids] != _blank(inner)).any(axis=1).sum())
 
 
 def _innermost(index: Any) -> Any:
@@ -104,11 +104,19 @@ def _innermost(index: Any) -> Any:
             return index
 
 
-def _codes(index: Any, where: str) -> npt.NDArray[np.uint8]:
+def _blank(index: Any) -> npt.NDArray[np.uint8]:
+    """The code of the zero vector, which resembles nothing."""
+    code: npt.NDArray[np.uint8] = index.sa_encode(np.zeros((1, index.d), dtype=np.float32))[0]
+    return code
+
+
+def _codes(index: Any, ids: npt.NDArray[np.int64], where: str) -> npt.NDArray[np.uint8]:
     """The stored codes, one row for a vector, as they lie in memory."""
     faiss = _library()
     if not isinstance(index, faiss.IndexFlatCodes):
         raise FormatError(f"an index of the kind {type(index).__name__} cannot be purged", where, _ADVICE)
+    if len(ids) and int(ids.max()) >= index.ntotal:
+        raise DamagedFileError("this index has fewer vectors than its metadata has rows", where, _ADVICE)
     codes: npt.NDArray[np.uint8] = faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
     return codes.reshape(index.ntotal, index.code_size)
 

@@ -4,6 +4,7 @@ from linkwell.recall.batch import Batch, id_array
 from linkwell.recall.chart import leak_chart
 from linkwell.recall.client import Recalled, datasets_of, load_recalled
 from linkwell.recall.create import RecallInfo, create_recall
+from linkwell.recall.lineage import LINEAGE_KINDS, Derived, Lineage, recall_touches
 from linkwell.recall.meter import AttackResult, LeakReport, Seen, measure
 from linkwell.recall.plan import Override, measure_next
 from linkwell.recall.publish import Published, RecallDetails, publish_recall, recall_details
@@ -11,10 +12,13 @@ from linkwell.recall.standing import RecallState, list_recalls, read_state, reca
 from linkwell.recall.urgent import Holder, add_holder, list_holders, remove_holder, write_urgent
 
 __all__ = [
+    "LINEAGE_KINDS",
     "AttackResult",
     "Batch",
+    "Derived",
     "Holder",
     "LeakReport",
+    "Lineage",
     "Override",
     "Published",
     "RecallDetails",
@@ -35,6 +39,7 @@ __all__ = [
     "publish_recall",
     "read_state",
     "recall_details",
+    "recall_touches",
     "recalled_cells",
     "recalled_links",
     "remove_holder",

@@ -4,6 +4,7 @@ Kept in the workspace as one JSON file. An entry says who holds it, so that a re
 what is in a sample.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,13 @@ import msgspec
 from linkwell.base.errors import FormatError, MissingError, UsageError
 from linkwell.base.shards import write_bytes
 from linkwell.base.workspace import Workspace, check_name
+from linkwell.recall.batch import Batch
 
 LINEAGE_FORMAT = "linkwell-lineage-1"
 LINEAGE_FILE = "lineage.json"
 Kind = Literal["copy", "embedding", "index", "model", "dataset"]
-KINDS: tuple[str, ...] = get_args(Kind)
+_REVISION = re.compile(r"-r\d+$")
+LINEAGE_KINDS: tuple[str, ...] = get_args(Kind)
 
 
 class Derived(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +41,12 @@ class Derived(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The newest recall that was applied to it, as far as a receipt or its holder says."""
     added: str = ""
     added_by: str = ""
+
+
+def recall_touches(workspace: Workspace, batch: Batch) -> list[Derived]:
+    """What was derived from the releases that a recall is about, and has not had it applied as far as is recorded."""
+    versions = [_REVISION.sub("", release) for release in batch.releases]
+    return Lineage.open(workspace).affected(versions, batch.sequence)
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,7 +97,9 @@ class Lineage:
         check_name(entry.name, "derived thing")
         known = set(releases)
         if not entry.sources:
-            raise UsageError("nothing says what this was derived from", advice="Name a release or another entry with --from.")
+            raise UsageError(
+                "nothing says what this was derived from", advice="Name a release or another entry with --from."
+            )
         for source in entry.sources:
             if source not in known and source not in self._entries:
                 raise UsageError(
