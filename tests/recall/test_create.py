@@ -12,7 +12,7 @@ from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook
 from linkwell.engine import Engine
 from linkwell.recall import create_recall, list_recalls, load_recalled, publish_recall, recalled_cells, show_recall
-from linkwell.release import cells_of, open_release, verify_release
+from linkwell.release import Partition, cells_of, open_release, verify_release
 
 Cells = Callable[..., dict[str, int]]
 
@@ -168,6 +168,24 @@ def test_a_stopped_run_is_finished_by_the_same_command(
     info = create_recall(dataset, engine=engine, who="ana")
     assert (info.batches, info.reissued) == ((), ("v1-r2",))
     assert not cells_of(open_release(dataset, "v1"), [link_id(hit)])
+    assert len(list_recalls(dataset)) == 1
+
+
+def test_a_run_that_dies_before_its_batch_names_the_same_cells_again(
+    dataset: Workspace, takedown: Any, cell_of: Cells, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cover is kept before the batch is written: the padding is not drawn twice, whatever was upheld in between."""
+    urls = sorted(cell_of(dataset))
+    takedown(dataset, urls[:1], "illegal")
+    with monkeypatch.context() as patch:
+        patch.setattr("linkwell.recall.create._commit", lambda *_a, **_k: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            create_recall(dataset, engine=engine, who="ana")
+    (cover,) = Partition(dataset).covers
+    assert list_recalls(dataset) == []
+    takedown(dataset, urls[200:201], "illegal")
+    create_recall(dataset, engine=engine, who="ana")
+    assert set(cover.cells) <= recalled_cells(dataset)
     assert len(list_recalls(dataset)) == 1
 
 

@@ -185,7 +185,7 @@ def show(
 
     Example: linkwell recall show 1
     """
-    from linkwell.recall import recall_details, recall_touches
+    from linkwell.recall import read_state, recall_details, recall_touches, record_id
 
     opened = open_workspace(workspace)
     details = recall_details(opened, sequence)
@@ -195,6 +195,8 @@ def show(
     emit(
         _row(batch)
         | {
+            "id": record_id(batch),
+            "published": batch.sequence <= read_state(opened).published,
             "releases": batch.releases,
             "previous": batch.previous,
             "sha256": details.sha256,
@@ -204,6 +206,7 @@ def show(
         },
         as_json,
         f"Recall {batch.sequence} of {batch.dataset}, issued {batch.issued}: {batch.kind}",
+        f"{record_id(batch)}, {'in the feed' if batch.sequence <= read_state(opened).published else 'not published yet'}",
         f"{batch.cell_count:,} cells, {batch.row_count:,} links, from {', '.join(batch.releases)}",
         f"Reasons: {reasons}" if reasons else "No reason is given for the cells of a covered recall.",
         f"SHA-256 of batch.json: {details.sha256}",

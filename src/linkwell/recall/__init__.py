@@ -8,6 +8,7 @@ from linkwell.recall.lineage import LINEAGE_KINDS, Derived, Lineage, recall_touc
 from linkwell.recall.meter import AttackResult, LeakReport, Seen, measure
 from linkwell.recall.plan import Override, measure_next
 from linkwell.recall.publish import Published, RecallDetails, publish_recall, recall_details
+from linkwell.recall.records import record_id
 from linkwell.recall.standing import RecallState, list_recalls, read_state, recalled_cells, recalled_links, show_recall
 from linkwell.recall.urgent import Holder, add_holder, list_holders, remove_holder, write_urgent
 
@@ -42,6 +43,7 @@ __all__ = [
     "recall_touches",
     "recalled_cells",
     "recalled_links",
+    "record_id",
     "remove_holder",
     "show_recall",
     "write_urgent",
