@@ -138,8 +138,8 @@ def ours_build(folder: Path, queries: int) -> dict[str, float]:
     line_bytes = 2 * _HASH_BYTES + 1
     with (folder / "bank.hex").open() as file, Measured() as build:
         values = np.empty(((folder / "bank.hex").stat().st_size // line_bytes, _HASH_BYTES), np.uint8)
-        for first in range(0, len(values), 50_000):
-            piece = np.frombuffer(bytes.fromhex(file.read(50_000 * line_bytes)), np.uint8).reshape(-1, _HASH_BYTES)
+        for first in range(0, len(values), 5_000):
+            piece = np.frombuffer(bytes.fromhex(file.read(5_000 * line_bytes)), np.uint8).reshape(-1, _HASH_BYTES)
             values[first : first + len(piece)] = piece
         index = RingIndex(values, np.zeros(len(values), np.uint16))
     del values
