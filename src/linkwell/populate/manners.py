@@ -53,6 +53,7 @@ class Host:
         "limit",
         "limits",
         "name",
+        "slow",
     )
 
     def __init__(self, name: str, limits: HostLimits) -> None:
@@ -61,6 +62,8 @@ class Host:
         self.limit = limits.concurrency
         self.interval = limits.interval_seconds
         self.active = 0
+        self.slow = False
+        """Whether its last answer was long in coming."""
         self.down_until = 0.0
         self._ready_at = 0.0
         self._troubles = 0

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from linkwell.engine import Mark, Task, TaskContext
 from linkwell.populate.params import ShardParams
-from linkwell.populate.runtime import Runtime, carry, first_of, quiet
+from linkwell.populate.runtime import Runtime, carry, few_threads, quiet
 from linkwell.populate.shard import Shard
 
 MAX_OPEN_SHARDS = 64
 OPEN_ROWS = 16_384
-"""Links of open shards, about: the more there are, the more hosts take turns. At least two shards are open, however long."""
+"""Links of open shards without an outcome, about: the more there are, the more hosts take turns. At least two shards are open,
+however long."""
 
 
 @dataclass(frozen=True)
@@ -51,33 +52,41 @@ class _Crew:
         self._tasks = deque(tasks)
         self._folder = folder
         self._runtime = runtime
-        self._open: dict[asyncio.Task[Mark], int] = {}
+        self._open: set[asyncio.Task[Mark]] = set()
 
     @classmethod
     async def open(cls, tasks: Sequence[Task], folder: Path, picture_processes: int) -> "_Crew":
         """Make what the shards share."""
         quiet()
+        few_threads()
         params = TaskContext(tasks[0], folder).params(ShardParams)
         return cls(tasks, folder, await Runtime.open(params, folder, picture_processes))
 
     async def next(self) -> Mark | None:
         """Wait for the next shard that is finished; None when all are."""
-        self._open_more()
-        if not self._open:
-            return None
-        await first_of(*self._open)
-        finished = next(task for task in self._open if task.done())
-        del self._open[finished]
-        return finished.result()
+        while True:
+            self._open_more()
+            if not self._open:
+                return None
+            self._runtime.settled.clear()
+            news = asyncio.ensure_future(self._runtime.settled.wait())
+            await asyncio.wait({*self._open, news}, return_when=asyncio.FIRST_COMPLETED)
+            news.cancel()
+            finished = next((task for task in self._open if task.done()), None)
+            if finished is not None:
+                self._open.remove(finished)
+                return finished.result()
 
     def _open_more(self) -> None:
+        """Open shards, in order, while few enough links of those that are open wait for their outcome."""
         while self._tasks and len(self._open) < MAX_OPEN_SHARDS:
             context = TaskContext(self._tasks[0], self._folder)
             rows = sum(each.rows for each in context.params(ShardParams).links)
-            if len(self._open) >= 2 and sum(self._open.values()) + rows > OPEN_ROWS:  # noqa: PLR2004 - as OPEN_ROWS says
+            if len(self._open) >= 2 and self._runtime.unsettled + rows > OPEN_ROWS:  # noqa: PLR2004 - as OPEN_ROWS says
                 return
             self._tasks.popleft()
-            self._open[asyncio.get_running_loop().create_task(self._carry(context))] = rows
+            self._runtime.unsettled += rows
+            self._open.add(asyncio.get_running_loop().create_task(self._carry(context)))
 
     async def _carry(self, context: TaskContext) -> Mark:
         await carry(context, self._runtime, Shard)

@@ -4,6 +4,7 @@ import asyncio
 import resource
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,9 +30,10 @@ from linkwell.populate.withheld import read_withheld
 from linkwell.rights import TRAINING_AGENTS, load_policy
 
 _OPEN_OVER_PLACES = 4
-_HELD_BYTES = 16_000_000
+_HELD_BYTES = 4_000_000
 _SPARE_FILES = 128
 _MANY = 1 << 20
+_TELL_EVERY = 256
 
 
 class Runtime:
@@ -47,6 +49,10 @@ class Runtime:
         self.boxes = read_boxes(Path(params.boxes)) if params.boxes is not None else None
         self.expected = read_expected(Path(params.verify)) if params.verify is not None else None
         self.room = Room()
+        self.unsettled = 0
+        """Links of open shards that have no outcome yet."""
+        self.settled = asyncio.Event()
+        """Set now and then when there are fewer."""
         self.tally: Counter[str] = Counter()
         """Links, successes, failures by class and bytes, of shards that are open or were."""
         self.kept = params.kept
@@ -101,6 +107,12 @@ class Runtime:
         if picture_processes and not runtime.kept.header_only:
             runtime.pictures = Pictures(picture_processes, settings.picture_deadline_seconds)
         return runtime
+
+    def settle(self) -> None:
+        """One link more has its outcome."""
+        self.unsettled -= 1
+        if self.unsettled % _TELL_EVERY == 0:
+            self.settled.set()
 
     def _transport(self, params: ShardParams) -> Transport:
         if params.from_archive:
@@ -171,6 +183,7 @@ def run_alone(context: TaskContext, make: ShardMaker) -> None:
 
     async def run() -> None:
         quiet()
+        few_threads()
         runtime = await Runtime.open(context.params(ShardParams), context.folder, 0)
         try:
             await carry(context, runtime, make)
@@ -183,6 +196,11 @@ def run_alone(context: TaskContext, make: ShardMaker) -> None:
 def quiet() -> None:
     """Keep asyncio's own reports of broken connections off standard error: they could name hosts, and each is counted anyway."""
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+
+
+def few_threads() -> None:
+    """Read and write files in two threads: each more costs memory of its own."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2, thread_name_prefix="files"))
 
 
 def _allow_files() -> int:

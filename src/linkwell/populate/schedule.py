@@ -2,8 +2,8 @@
 
 An errand is something to be asked of a host. All errands of a run, whichever shard they come from, stand in one queue for each host;
 hosts that may start one stand in one row and take turns. A request that has been under way for longer than a moment is *parked*: it
-keeps its connection but gives its place to others, so that any number of slow hosts leaves the fast ones their speed,
-up to a bound on what is open at all.
+keeps its connection but gives its place to others, and requests to a host whose last answer was slow take no place from the start:
+any number of slow hosts leaves the fast ones their speed, up to a bound on what is open at all.
 """
 
 import asyncio
@@ -218,11 +218,18 @@ class Schedule:
             if host.ready_at() > now + 1e-3:
                 self._list(queue)
                 continue
+            if host.slow and len(self._parked) >= self._max_open - self._places:
+                queue.listed = True
+                self._at(now + _LOOK_EVERY_SECONDS, queue)
+                continue
             errand = queue.errands.popleft()
             self.waiting -= 1
             host.started(now)
             number = next(self._numbers)
-            self._started[number] = now
+            if host.slow:
+                self._parked.add(number)
+            else:
+                self._started[number] = now
             task = self._loop.create_task(self._send(number, errand, queue))
             self._tasks.add(task)
             self._list(queue)
@@ -241,9 +248,11 @@ class Schedule:
         task = asyncio.current_task()
         try:
             news = News(silent=True)
+            started = self._loop.time()
             try:
                 news = await errand.ask(last=not queue.errands)
             finally:
+                queue.host.slow = self._loop.time() - started >= _PARKED_AFTER_SECONDS
                 self._heard(queue, news)
             await errand.settle()
         except asyncio.CancelledError:

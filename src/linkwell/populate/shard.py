@@ -123,6 +123,7 @@ class Shard:
         settled = self._settled()
         for row, outcome in settled.items():
             self._waiting[row] = _Waiting(outcome)
+            self.runtime.settle()
         for row, target in enumerate(self._targets):
             if row not in settled and target is not None:
                 self.runtime.fetcher.fetch(target, RowWant(self, row))
@@ -197,6 +198,7 @@ class Shard:
                         image = self._spool.put(examined.image)
                 outcome.examined = dataclasses.replace(examined, image=None)
         self._waiting[row] = _Waiting(outcome, image)
+        self.runtime.settle()
         self._write_ready()
 
     def _write_ready(self) -> None:

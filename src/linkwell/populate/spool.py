@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-_MEMORY_BYTES = 16_000_000
+_MEMORY_BYTES = 8_000_000
 """Kept in memory over all shards that are open."""
 
 
