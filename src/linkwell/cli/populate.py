@@ -1,12 +1,15 @@
 """The command `populate`."""
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
+from linkwell.base.errors import MissingError
 from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, open_engine, open_workspace
 
 if TYPE_CHECKING:
@@ -111,6 +114,13 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
         Path | None,
         typer.Option("--root", metavar="FILE", help="The feed's root file; needed the first time."),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="[ADDRESS:]PORT", help="Answer Prometheus there, on loopback by default."),
+    ] = None,
+    status: Annotated[
+        bool, typer.Option("--status", help="Say how the run into TO is doing, live on a terminal, and fetch nothing.")
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=0, help="Processes; 0 is one for each core. [default: as the settings say]"),
@@ -126,10 +136,13 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
 
     Example: linkwell populate copies/birds --release v1 --size 256
     """
-    from linkwell.populate import PopulateOptions
+    from linkwell.populate import PopulateOptions, chart
     from linkwell.populate import populate as run_populate
 
     opened = open_workspace(workspace)
+    if status:
+        show_status(opened, to, as_json=as_json)
+        return
     number: int | None = None
     if release is None:
         from linkwell.build import current_build
@@ -175,6 +188,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
         release=release,
         revision=number,
         retry_failed=retry_failed,
+        metrics=metrics,
     )
     if not report.lists_loaded:
         sys.stderr.write(
@@ -198,11 +212,13 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
             "review": report.review,
             "seconds": report.seconds,
             "images_per_second": report.images_per_second,
+            "hosts": [{"host": each.host, **each.outcomes} for each in report.hosts],
         },
         as_json,
         f"{report.success:,} of {report.links:,} links populated into {to}, {report.shards} shards, {report.seconds:.1f} s",
         f"Failed: {failed:,} ({counted(report.failed)})" if failed else "Failed: none",
         f"Left out: {report.withheld:,}",
+        *chart(report.hosts),
         *(["Something was found that needs a decision: see linkwell cases list"] if report.review else []),
     )
     if report.review:
@@ -229,3 +245,39 @@ def recalled_by_feed(
     if dataset not in datasets_of(client):
         return frozenset()  # signed, fresh, and without a word about this dataset
     return frozenset(load_recalled(client, dataset).link_ids.tolist())
+
+
+def show_status(workspace: "Workspace", to: Path, *, as_json: bool) -> None:
+    """Print how the run into a folder is doing; on a terminal again and again, until it has ended.
+
+    Raises:
+        MissingError: this workspace has never populated that folder.
+    """
+    from linkwell.populate import read_status, run_folder
+
+    live = sys.stdout.isatty() and not as_json
+    while True:
+        found = read_status(run_folder(workspace, to))
+        if found is None:
+            raise MissingError("no run into this folder is known here", str(to), "Start one with: linkwell populate TO")
+        state = "running" if found.running else "finished" if found.ended else "stopped before its end"
+        failed = sum(found.failed.values())
+        emit(
+            {
+                "to": str(to),
+                "state": state,
+                **msgspec.structs.asdict(found),
+                "links_per_second": round(found.links_per_second, 1),
+            },
+            as_json,
+            *(["\x1b[2J\x1b[H"] if live else []),
+            f"{to}: {state}, {found.shards_done} of {found.shards} shards, {found.links:,} links, {found.links_per_second:,.1f} a second",
+            f"Images: {found.success:,} ({found.image_bytes / 1e6:,.1f} MB)",
+            f"Failed: {failed:,} ({counted(found.failed)})" if failed else "Failed: none",
+            f"Left out: {found.withheld:,}",
+            f"Requests: {found.requests} under way, {found.slow} of them slow; {found.waiting:,} waiting for {found.hosts:,} hosts, "
+            f"{found.hosts_resting:,} of which rest",
+        )
+        if not (live and found.running):
+            return
+        time.sleep(1.0)

@@ -1,6 +1,7 @@
 """Links to images: fetched, checked, matched in memory, written in img2dataset's layout, and entered in the ledger."""
 
 from linkwell.populate.failures import MESSAGES
+from linkwell.populate.hosts import HostOutcomes, chart
 from linkwell.populate.options import PopulateOptions
 from linkwell.populate.populate import (
     COPY_FILE,
@@ -8,7 +9,9 @@ from linkwell.populate.populate import (
     PopulateReport,
     populate,
     read_copy_info,
+    run_folder,
 )
+from linkwell.populate.status import Status, read_status
 from linkwell.populate.writer import COPY_SCHEMA, TarWriter
 
 __all__ = [
@@ -16,9 +19,14 @@ __all__ = [
     "COPY_SCHEMA",
     "MESSAGES",
     "CopyInfo",
+    "HostOutcomes",
     "PopulateOptions",
     "PopulateReport",
+    "Status",
     "TarWriter",
+    "chart",
     "populate",
     "read_copy_info",
+    "read_status",
+    "run_folder",
 ]

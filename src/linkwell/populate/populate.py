@@ -20,6 +20,7 @@ from linkwell.base.workspace import Workspace
 from linkwell.engine import Engine, Mark, Task, any_input, local_input, run_stage, task
 from linkwell.lists import load_matcher
 from linkwell.populate.failures import passes
+from linkwell.populate.hosts import HostOutcomes, largest_hosts
 from linkwell.populate.layout import lay_out
 from linkwell.populate.links import LinkRange, column, read_links
 from linkwell.populate.options import PopulateOptions, check_options
@@ -56,6 +57,8 @@ class PopulateReport:
     """Whether there was any hash list to match."""
     review: bool
     """Whether something was found that a person must look at."""
+    hosts: tuple[HostOutcomes, ...] = ()
+    """What became of the links of the hosts with the most links, most first."""
 
     @property
     def images_per_second(self) -> float:
@@ -85,6 +88,7 @@ def populate(
     release: str | None = None,
     revision: int | None = None,
     retry_failed: bool = False,
+    metrics: str | None = None,
 ) -> PopulateReport:
     """Fetch the images of links into a copy in img2dataset's layout. The same call goes on where a killed one stopped.
 
@@ -98,6 +102,7 @@ def populate(
         release: the version the links are of; None for a build.
         revision: its revision.
         retry_failed: ask again for what failed for a passing reason (`failures.passes`) in shards that are done.
+        metrics: `PORT` or `ADDRESS:PORT` where Prometheus may ask while it runs; loopback by default.
 
     Raises:
         UsageError: an option does not read, or the folder holds something else.
@@ -108,8 +113,8 @@ def populate(
     check_options(options)
     started = time.monotonic()
     to = to.absolute()
-    run = hashlib.sha256(os.fsencode(to)).hexdigest()[:12]
-    folder = workspace.root / "populate" / run
+    folder = run_folder(workspace, to)
+    run = folder.name
     with storage_errors(folder):
         folder.parent.mkdir(mode=0o700, exist_ok=True)
     with storage_errors(to):
@@ -135,7 +140,9 @@ def populate(
             )
         lists_loaded = not matcher.empty
         del matcher
-        done = run_stage(tasks, folder, lay_out(engine), sweep_folders=(to,), again=_may_pass if retry_failed else None)
+        done = run_stage(
+            tasks, folder, lay_out(engine, metrics), sweep_folders=(to,), again=_may_pass if retry_failed else None
+        )
         _remove_beyond(to, len(tasks))
     counts = done.counts()
     return PopulateReport(
@@ -152,7 +159,13 @@ def populate(
         seconds=round(time.monotonic() - started, 3),
         lists_loaded=lists_loaded,
         review=counts["review"] > 0,
+        hosts=largest_hosts(done.outputs("hosts.json")),
     )
+
+
+def run_folder(workspace: Workspace, to: Path) -> Path:
+    """Where a workspace keeps the state of a copy: `status.read_status` reads from it."""
+    return workspace.root / "populate" / hashlib.sha256(os.fsencode(to.absolute())).hexdigest()[:12]
 
 
 def _may_pass(mark: Mark) -> bool:

@@ -1,6 +1,7 @@
 """The engine of populate: several shards open at once in this process, their hosts interleaved, pictures decoded by others."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from linkwell.engine import Mark, Task, TaskContext
 from linkwell.populate.params import ShardParams
 from linkwell.populate.runtime import Runtime, carry, few_threads, quiet
 from linkwell.populate.shard import Shard
+from linkwell.populate.status import Status, split_counts
+from linkwell.populate.watching import Watching
 
 MAX_OPEN_SHARDS = 64
 OPEN_ROWS = 16_384
@@ -26,6 +29,8 @@ class Interleaving:
 
     picture_processes: int = 0
     """Processes that decode; 0: pictures are decoded in this one."""
+    metrics: str | None = None
+    """Where Prometheus may ask, as `PORT` or `ADDRESS:PORT`."""
 
     def run(self, tasks: Sequence[Task], folder: Path) -> Iterator[Mark]:
         """Run every task, in order as far as hosts let it.
@@ -37,7 +42,7 @@ class Interleaving:
             return
         with asyncio.Runner() as runner:
             loop = runner.get_loop()
-            crew = runner.run(_Crew.open(tasks, folder, self.picture_processes))
+            crew = runner.run(_Crew.open(tasks, folder, self))
             try:
                 while (mark := loop.run_until_complete(crew.next())) is not None:
                     yield mark
@@ -52,15 +57,25 @@ class _Crew:
         self._tasks = deque(tasks)
         self._folder = folder
         self._runtime = runtime
+        self._count = len(tasks)
+        self._done = 0
+        self._ended = False
+        self._watching = Watching(folder, self._status)
         self._open: set[asyncio.Task[Mark]] = set()
 
     @classmethod
-    async def open(cls, tasks: Sequence[Task], folder: Path, picture_processes: int) -> "_Crew":
+    async def open(cls, tasks: Sequence[Task], folder: Path, how: Interleaving) -> "_Crew":
         """Make what the shards share."""
         quiet()
         few_threads()
         params = TaskContext(tasks[0], folder).params(ShardParams)
-        return cls(tasks, folder, await Runtime.open(params, folder, picture_processes))
+        crew = cls(tasks, folder, await Runtime.open(params, folder, how.picture_processes))
+        try:
+            await crew._watching.start(how.metrics)
+        except BaseException:
+            await crew.close()
+            raise
+        return crew
 
     async def next(self) -> Mark | None:
         """Wait for the next shard that is finished; None when all are."""
@@ -75,6 +90,7 @@ class _Crew:
             finished = next((task for task in self._open if task.done()), None)
             if finished is not None:
                 self._open.remove(finished)
+                self._done += 1
                 return finished.result()
 
     def _open_more(self) -> None:
@@ -105,4 +121,29 @@ class _Crew:
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+        self._ended = True
+        await self._watching.close()
         await self._runtime.close()
+
+    def _status(self) -> Status:
+        tally, schedule = self._runtime.tally, self._runtime.schedule
+        now = asyncio.get_running_loop().time()
+        hosts = schedule.hosts()
+        return Status(
+            started_at=self._watching.started_at,
+            at=time.time(),
+            ended=self._ended,
+            shards=self._count,
+            shards_done=self._done,
+            shards_open=len(self._open),
+            links=tally["links"],
+            success=tally["success"],
+            withheld=tally["withheld"],
+            failed=split_counts(tally),
+            image_bytes=tally["image_bytes"],
+            requests=schedule.under_way,
+            slow=schedule.parked,
+            waiting=schedule.waiting,
+            hosts=len(hosts),
+            hosts_resting=sum(1 for host in hosts if host.open or host.is_down(now)),
+        )
