@@ -180,3 +180,15 @@ def test_where_the_disk_is_full_matching_goes_on(
     with caplog.at_level(logging.WARNING):
         assert _found(large, _hashes(0)[3]) == _BOTH
     assert "is not kept" in caplog.text
+
+
+def test_one_process_keeps_an_index_and_sweeps_what_a_killed_one_left(large: Workspace) -> None:
+    """While another process writes indexes, ours are used and not written; what one that was killed left is removed."""
+    with large.lock("compiled lists"):
+        assert _found(large, _hashes(0)[3]) == _BOTH
+    assert not _kept(large)
+    folder = large.lists / "compiled"
+    folder.mkdir(exist_ok=True)
+    (folder / ".pdq.sealed.99999.tmp").write_bytes(b"half")
+    assert _found(large, _hashes(0)[3]) == _BOTH
+    assert sorted(_kept(large)) == ["md5.sealed", "pdq.sealed"]

@@ -7,17 +7,18 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from linkwell.base.errors import DamagedFileError, MissingError, StorageError
+from linkwell.base.errors import BusyError, DamagedFileError, MissingError, StorageError
 from linkwell.base.sealed_arrays import read_sealed_arrays, write_sealed_arrays
-from linkwell.base.shards import storage_errors
+from linkwell.base.shards import storage_errors, sweep
 from linkwell.base.workspace import Workspace
 from linkwell.lists.columns import Rows
 from linkwell.lists.exact import Owners
-from linkwell.lists.indexes import Index, build_index, restore_index
+from linkwell.lists.indexes import Arrays, Index, build_index, restore_index
 from linkwell.lists.kinds import KIND_BYTES
 from linkwell.lists.storage import COMPILED_FOLDER, NEVER, Part, check_part, read_index, read_part
 
@@ -27,6 +28,7 @@ COMPILED_ENTRIES = 200_000
 _VERSION = 2
 """Of the arrays: another one is made again."""
 _UNTIL = "until"
+_LOCK = "compiled lists"
 _LOG = logging.getLogger(__name__)
 
 
@@ -59,7 +61,7 @@ def load_index(loading: Loading, kind: str, parts: Sequence[OwnedPart]) -> Index
     Raises:
         MissingError, DamagedFileError: a part is not as it should be; also where a ready index would do without it.
     """
-    workspace, master_key, generation, lists = loading
+    workspace, master_key, _, lists = loading
     if sum(one.part.rows for one in parts) < COMPILED_ENTRIES:
         return build_index(kind, *_gather(loading, kind, parts)[:2])
     about = f"linkwell index {_VERSION} {kind} {_fingerprint(parts, lists)}"
@@ -77,15 +79,24 @@ def load_index(loading: Loading, kind: str, parts: Sequence[OwnedPart]) -> Index
     values, owners, until = _gather(loading, kind, parts)
     index = build_index(kind, values, owners)
     del values, owners
-    try:
-        with storage_errors(path):
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-        write_sealed_arrays(path, {**index.arrays(), _UNTIL: np.array([until], np.int64)}, master_key, about)
-        if read_index(workspace).generation != generation:
-            path.unlink(missing_ok=True)  # a list was changed or forgotten meanwhile: nothing of it stays
-    except StorageError as error:
-        _LOG.warning("the index of %s entries is not kept, and will be made again by each process: %s", kind, error)
+    _keep(loading, path, {**index.arrays(), _UNTIL: np.array([until], np.int64)}, about)
     return index
+
+
+def _keep(loading: Loading, path: Path, arrays: Arrays, about: str) -> None:
+    """Write an index for the next load, unless another process is at it, or cannot."""
+    workspace = loading.workspace
+    try:
+        with workspace.lock(_LOCK), storage_errors(path):
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            sweep(path.parent)
+            write_sealed_arrays(path, arrays, loading.master_key, about)
+            if read_index(workspace).generation != loading.generation:
+                path.unlink(missing_ok=True)  # a list was changed or forgotten meanwhile: nothing of it stays
+    except BusyError:
+        pass
+    except (StorageError, FileNotFoundError) as error:  # the folder goes when a list changes
+        _LOG.warning("an index of the hash lists is not kept, and will be made again by each process: %s", error)
 
 
 def _gather(loading: Loading, kind: str, parts: Sequence[OwnedPart]) -> tuple[Rows, Owners, int]:

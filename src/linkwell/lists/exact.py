@@ -27,7 +27,7 @@ _Words = npt.NDArray[np.uint64]
 
 
 class ExactIndex:
-    """Entries of one kind from all lists, found by equality: their width and 2 to 4 bytes more for each."""
+    """Entries of one kind from all lists, found by equality: their width and 3 to 4 bytes more for each."""
 
     def __init__(self, words: _Words, rest: Rows, owners: Owners, table: npt.NDArray[np.uint8]) -> None:
         """Take up what `build` made: distinct entries in the order of their first eight bytes, `words`; the bytes after these; the bits."""
