@@ -50,6 +50,7 @@ HITS_IN_BAD, HITS_IN_HIGH, HITS_ANYWHERE = 300, 60, 20
 HIGH_SCORE = 0.95
 DECOYS = 1_000
 RECALLS = 10
+TOP_BIN = 9
 WORDS = 5_000
 """Of each of the two vocabularies."""
 COLUMNS = ["link_id", "cell", "url", "text", "language", "safety_bin"]
@@ -186,9 +187,12 @@ def world(name: str, workspace: Workspace, shards: list[Path], hit_ids: set[byte
     hits = words_from(hit_ids)
     cell_of: dict[bytes, int] = {}
     cell_rows: dict[int, int] = {}
-    for table in read_tables(made.parts, ["link_id", "cell"]):
+    top_rows = top_hits = 0
+    for table in read_tables(made.parts, ["link_id", "cell", "safety_bin"]):
         found = is_member(words_of(table["link_id"]), hits)
         cell_of |= {r["link_id"]: r["cell"] for r in table.filter(pa.array(found)).to_pylist()}
+        top = table["safety_bin"].to_numpy() == TOP_BIN
+        top_rows, top_hits = top_rows + int(top.sum()), top_hits + int((top & found).sum())
         cells, counts = np.unique(table["cell"].to_numpy(), return_counts=True)
         for cell, count in zip(cells.tolist(), counts.tolist(), strict=True):
             cell_rows[cell] = cell_rows.get(cell, 0) + count

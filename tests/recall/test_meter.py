@@ -13,10 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkwell.base.errors import SafetyError, TwoPersonError, UsageError
+from linkwell.base.settings import RecallSettings
 from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook
 from linkwell.engine import Engine
-from linkwell.recall import LeakReport, Override, Seen, create_recall, leak_chart, list_recalls, measure, measure_next
+from linkwell.recall import (
+    LeakReport,
+    OutsideView,
+    Override,
+    Seen,
+    create_recall,
+    leak_chart,
+    list_recalls,
+    measure,
+    measure_next,
+    outside_view,
+)
 from linkwell.recall.attacks import ATTACKS, precision
 from linkwell.recall.meter import tally_of
 from linkwell.recall.plan import tally_path, waits_until
@@ -267,6 +279,15 @@ def test_a_period_has_one_covered_batch(last: str | None, today: date, expected:
     batches: Any = [SimpleNamespace(kind="covered", issued=last)] if last else []
     assert waits_until(batches, 7, today) == expected
     assert waits_until(batches, 0, today) is None
+
+
+def test_size_and_day_tell_what_they_must_not_only_without_cadence() -> None:
+    """A batch of the usual size on its day says nothing; a larger one, or one that comes by itself, says that something was found."""
+    usual = RecallSettings(cells_per_batch=8, padding_cells_per_hit=1, cadence_days=7)
+    assert outside_view(8, usual) == OutsideView(4, size_tells=False, day_tells=False)
+    assert outside_view(16, usual) == OutsideView(8, size_tells=True, day_tells=False)
+    assert outside_view(8, RecallSettings()) == OutsideView(4, size_tells=False, day_tells=True)
+    assert outside_view(0, usual).most_hit_cells == 0
 
 
 def test_with_a_cadence_batches_come_whether_or_not_anything_is_hit(

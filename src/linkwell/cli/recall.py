@@ -1,5 +1,6 @@
 """Commands about recalls: `recall measure|create|publish|list|show|holders|urgent`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def measure(
     Example: linkwell recall measure --chart leak.svg
     """
     from linkwell.base.shards import write_bytes
-    from linkwell.recall import leak_chart, measure_next
+    from linkwell.recall import leak_chart, measure_next, outside_view
 
     opened = open_workspace(workspace)
     report, waits = measure_next(opened)
@@ -52,6 +53,11 @@ def measure(
     if chart is not None:
         write_bytes(chart, leak_chart(report, bound).encode())
     passes = report.worst.precision <= bound
+    outside = outside_view(report.cells, opened.settings.recall)
+    told = [f"at most {outside.most_hit_cells:,} of its cells are hit"]
+    told += ["its size says that something is"] * outside.size_tells + [
+        "its coming says that something is"
+    ] * outside.day_tells
     emit(
         {
             "planned": True,
@@ -63,11 +69,13 @@ def measure(
             "rows": report.rows,
             "attacks": {attack.name: attack.precision for attack in report.attacks},
             "cell_precision": report.cell_precision,
+            "size_and_day": asdict(outside),
         },
         as_json,
         f"The next covered batch takes {report.removed:,} of {report.rows:,} rows, in {report.cells:,} cells.",
         f"An attacker who names {report.hits:,} of them would be right in",
         *(f"  {attack.precision:8.4%}  by {attack.name}" for attack in report.attacks),
+        f"From outside: {'; '.join(told)}.",
         f"The bound is {bound:.1%}: the batch {'may go out' if passes else 'is refused'}.",
         *([f"Chart: {chart}"] if chart is not None else []),
     )

@@ -122,7 +122,7 @@ def explain(version: VersionArgument, workspace: WorkspaceOption = None, as_json
         )
     if report.below_min:
         lines.append(
-            f"{report.below_min:,} cells have fewer than k rows now: a covered recall takes them with their neighbours."
+            f"Cells with fewer than k rows now: {report.below_min:,}. A covered recall takes them with their neighbours."
         )
     emit(asdict(report), as_json, *lines)
 

@@ -6,7 +6,7 @@ from linkwell.recall.client import Recalled, datasets_of, load_recalled
 from linkwell.recall.create import RecallInfo, create_recall
 from linkwell.recall.lineage import LINEAGE_KINDS, Derived, Lineage, recall_touches
 from linkwell.recall.meter import AttackResult, LeakReport, Seen, measure
-from linkwell.recall.plan import Override, measure_next
+from linkwell.recall.plan import OutsideView, Override, measure_next, outside_view
 from linkwell.recall.publish import Published, RecallDetails, publish_recall, recall_details
 from linkwell.recall.records import record_id
 from linkwell.recall.standing import RecallState, list_recalls, read_state, recalled_cells, recalled_links, show_recall
@@ -20,6 +20,7 @@ __all__ = [
     "Holder",
     "LeakReport",
     "Lineage",
+    "OutsideView",
     "Override",
     "Published",
     "RecallDetails",
@@ -37,6 +38,7 @@ __all__ = [
     "load_recalled",
     "measure",
     "measure_next",
+    "outside_view",
     "publish_recall",
     "read_state",
     "recall_details",

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from linkwell.base.errors import SafetyError, UsageError
+from linkwell.base.settings import RecallSettings
 from linkwell.base.shards import read_tables
 from linkwell.base.words import is_member, words_from, words_of
 from linkwell.base.workspace import Workspace
@@ -43,6 +44,24 @@ class Override:
 
     reason: str
     second: str
+
+
+@dataclass(frozen=True)
+class OutsideView:
+    """What a batch tells by its size and day alone, before anybody looks into it."""
+
+    most_hit_cells: int
+    """No more of its cells can be hit, since each has its padding."""
+    size_tells: bool
+    """Whether it is larger than a batch of padding alone: then something was hit."""
+    day_tells: bool
+    """Whether batches come only when something is to be recalled."""
+
+
+def outside_view(cells: int, settings: RecallSettings) -> OutsideView:
+    """What the size and day of a covered batch of so many cells tell."""
+    most = max(cells // (1 + settings.padding_cells_per_hit), 1) if cells else 0
+    return OutsideView(most, cells > settings.cells_per_batch, not settings.cadence_days)
 
 
 def is_covered(takedown: Takedown) -> bool:
