@@ -7,12 +7,13 @@ from linkwell.audit.personal import PERSONAL_DATA_KINDS, personal_data
 from linkwell.audit.questions import questions_about
 from linkwell.audit.record import AuditRecord, find_audit, links_fingerprint
 from linkwell.audit.report_page import report_lines, write_report_page
-from linkwell.audit.residual import ResidualRisk, residual_risk
+from linkwell.audit.residual import CONFIDENCE, ResidualRisk, residual_risk
 from linkwell.audit.run import AuditReport, audit, audit_findings
 from linkwell.audit.sample import Sample, draw_sample, enter_sample
 from linkwell.audit.scan import UNCHECKED_REASONS
 
 __all__ = [
+    "CONFIDENCE",
     "PERSONAL_DATA_KINDS",
     "UNCHECKED_REASONS",
     "AuditRecord",
