@@ -201,7 +201,7 @@ def main() -> int:
             f"audited in {time.monotonic() - started:.0f} s on the clock: {report.findings}, {report.unchecked}\n"
         )
         ids = link_ids(map(url_of, range(options.rows))).to_pylist()
-        numbers = {link: number for number, link in enumerate(ids) if isinstance(link, bytes)}
+        numbers: dict[object, int] = {link: number for number, link in enumerate(ids)}
         del ids
         found: dict[str, set[int]] = {}
         for finding in read_findings(workspace):
