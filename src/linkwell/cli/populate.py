@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from typer.core import TyperCommand
 
-from linkwell.base.errors import MissingError
+from linkwell.base.errors import MissingError, UsageError
+from linkwell.cli.img2dataset import SWITCH, translate
 from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, open_engine, open_workspace
 
 if TYPE_CHECKING:
@@ -18,7 +20,20 @@ if TYPE_CHECKING:
 
 def add_populate_commands(app: typer.Typer) -> None:
     """Add the command to the program."""
-    app.command("populate")(populate)
+    app.command("populate", cls=_Populate)(populate)
+
+
+class _Populate(TyperCommand):
+    """Takes img2dataset's options, too, where it is told to."""
+
+    def parse_args(self, ctx: object, args: list[str]) -> list[str]:
+        """Translate the arguments before they are read."""
+        if SWITCH in args:
+            translation = translate(args)
+            for note in translation.notes:
+                sys.stderr.write(f"linkwell: {note}\n")
+            args = translation.arguments
+        return super().parse_args(ctx, args)  # type: ignore[arg-type] # the context's class is private to Typer
 
 
 def populate(  # noqa: PLR0917 - Typer declares options as arguments
@@ -26,6 +41,23 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     release: Annotated[
         str | None, typer.Option("--release", metavar="V", help="The release to populate. [default: the current build]")
     ] = None,
+    url_list: Annotated[
+        str | None,
+        typer.Option("--url-list", metavar="FILE", help="Import this list of URLs first, as linkwell import does."),
+    ] = None,
+    url_column: Annotated[
+        str | None, typer.Option("--url-column", metavar="C", help="Of that list. [default: by its name]")
+    ] = None,
+    caption_column: Annotated[
+        str | None, typer.Option("--caption-column", metavar="C", help="Of that list. [default: by its name]")
+    ] = None,
+    shard_rows: Annotated[
+        int | None,
+        typer.Option("--shard-rows", min=1, help="Links in a shard of a build. [default: as the settings say]"),
+    ] = None,
+    _img2dataset_compat: Annotated[
+        bool, typer.Option(SWITCH, help="Take img2dataset's options and defaults, as --output_folder.")
+    ] = False,
     size: Annotated[int, typer.Option("--size", help="Pixels of the side that --resize names.")] = 256,
     resize: Annotated[
         str,
@@ -144,6 +176,13 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
         show_status(opened, to, as_json=as_json)
         return
     number: int | None = None
+    if url_list is not None:
+        if release is not None:
+            raise UsageError("give a release or a list, not both", "--url-list")
+        from linkwell.build import ImportOptions, import_links
+
+        columns = ImportOptions(url_column=url_column, text_column=caption_column)
+        import_links(opened, [url_list], options=columns, engine=open_engine(opened, workers))
     if release is None:
         from linkwell.build import current_build
 
@@ -183,6 +222,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
             resolve=tuple(resolve or ()),
             from_archive=tuple(from_archive or ()),
             verify_hash=verify_hash,
+            shard_rows=shard_rows,
         ),
         withhold=book.quarantined() | recalled_links(opened) | of_feed,
         release=release,

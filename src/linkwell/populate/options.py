@@ -41,6 +41,8 @@ class PopulateOptions:
     """img2dataset's names: `webdataset` (tar shards), `files` (a folder for each shard), `parquet` (images in the table)."""
     boxes: Path | None = None
     """A parquet file of boxes to blur in the images: columns `url` or `link_id`, and `boxes`, as shares of the sides."""
+    shard_rows: int | None = None
+    """Links in one shard of a copy made from a build; None: as the settings say."""
     verify_hash: Path | None = None
     """A parquet file of digests that the images are expected to have: columns `url` or `link_id`, and `sha256`, `sha1` or `md5`."""
     pdq: bool = True

@@ -239,10 +239,11 @@ def _tasks(
     cell_keys: bool,
 ) -> list[Task]:
     settings = workspace.settings.populate
+    shard_rows = options.shard_rows or settings.shard_rows
     master_key = workspace.master_key()
     limits = {name: str(getattr(settings, name)) for name in _KEPT_SETTINGS}
-    shards = _whole(links) if cell_keys else list(_cut(links, settings.shard_rows))
-    width = max(1, math.ceil(math.log10(max(settings.shard_rows, 2))))
+    shards = _whole(links) if cell_keys else list(_cut(links, shard_rows))
+    width = max(1, math.ceil(math.log10(max(shard_rows, 2))))
     tasks = []
     for index, ranges in enumerate(shards):
         ids: list[bytes] = column(read_links(ranges, ["link_id"]), "link_id") if hidden else []
