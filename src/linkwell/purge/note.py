@@ -150,7 +150,7 @@ def keep_pending(root: Path, run: Path) -> bool:
         if not moves and not deletes and not note.changing:
             path.unlink()
             continue
-        names = {final for _temporary, final in moves} | set(deletes)
+        names = {final for _temporary, final in moves} | set(deletes) | set(note.changing)
         records = [record for record in note.records if record.name in names]
         write_note(path, Note(note.unit, records, deletes, moves, note.changing))
         waiting = True

@@ -224,7 +224,9 @@ def _failed(sight: Sight, unit: Unit, path: Path, error: LinkwellError, *, hash_
             files.extend(records_of(sight.root, one, hashed=hash_all).values())
         except LinkwellError:
             continue
-    earlier = {record.name: record for record in noted.records} if noted and not noted.changing else {}
+    earlier = {record.name: record for record in noted.records} if noted else {}
+    if noted and noted.changing:  # stopped in the middle: what goes from there is counted when it is done
+        earlier = {name: msgspec.structs.replace(earlier[name], rows_removed=0) for name in noted.changing}
     pending = {final for temporary, final in noted.moves if (sight.root / temporary).exists()} if noted else set()
     records = [r if r.name in pending else after_note(r, earlier.get(r.name)) for r in files]
     return UnitRecord(unit.name, records, problem=where + error.problem)
