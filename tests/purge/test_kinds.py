@@ -71,3 +71,20 @@ def test_untold_ids_are_counted(tmp_path: Path, rows_of: Rows, recalled: Any, en
     receipt = apply(made.root, recalled([2], rows), engine=engine, options=PurgeOptions())
     assert receipt.statement.unidentified == len(rows)
     assert receipt.statement.rows_removed == 0
+
+
+def test_a_table_that_tells_of_others_waits_for_them(
+    tmp_path: Path, rows_of: Rows, recalled: Any, engine: Engine
+) -> None:
+    """Where a file that only a foreign id names could not be purged, the rows that connect it stay until it is."""
+    rows = rows_of([1, 2], 10, fail_every=10**9)
+    made = KINDS["by uid"](tmp_path / "copy", rows)
+    (made.root / "scores.parquet").chmod(0o444)
+    gone = recalled([2], rows)
+    first = apply(made.root, gone, engine=engine)
+    assert set(first.statement.problems) == {"scores.parquet", "list.parquet"}
+    (made.root / "scores.parquet").chmod(0o644)
+    second = apply(made.root, gone, engine=engine)
+    assert second.statement.complete
+    assert sorted(made.left()) == [r.number for r in rows if r.cell == 1]
+    assert scan(made.root, [r for r in rows if r.cell == 2])[0] == 0

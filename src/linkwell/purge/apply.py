@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,12 @@ from linkwell import __version__
 from linkwell.base.errors import FormatError
 from linkwell.base.shards import file_sha256, storage_errors, sweep, sync_folder, write_bytes
 from linkwell.base.workspace import folder_lock
-from linkwell.engine import Engine, StageResult, local_input, run_stage, task
+from linkwell.engine import Engine, local_input, run_stage, task
 from linkwell.purge.aliases import read_aliases
 from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, STATE_FOLDER, Copy, check_state_folder, open_copy
 from linkwell.purge.match import Wanted
 from linkwell.purge.note import NOTES_FOLDER, finish_all, keep_pending, pending
-from linkwell.purge.plan import check_dataset, own_aliases
+from linkwell.purge.plan import check_dataset, own_aliases, telling_units
 from linkwell.purge.receipt import (
     KEY_FILE,
     NOT_REACHED,
@@ -39,10 +40,10 @@ from linkwell.purge.receipt import (
     sign,
     store_receipt,
 )
-from linkwell.purge.records import record_of
+from linkwell.purge.records import record_of, records_of
 from linkwell.purge.rewrite import RECORD, InPlace, UnitRecord, UnitsTask
 from linkwell.purge.surroundings import surroundings
-from linkwell.purge.unit import TableQuery
+from linkwell.purge.unit import TableQuery, Unit
 from linkwell.recall import Recalled
 
 JOURNAL_FORMAT = "linkwell-purge-1"
@@ -124,12 +125,13 @@ def apply(
             with storage_errors(leftover):
                 leftover.unlink(missing_ok=True)
         wanted = _wanted(found, recalled, run, options)
-        result = _run(found, wanted, recalled, run, engine=engine, options=options)
-        records = [
-            record
-            for path in result.outputs(RECORD)
-            for record in msgspec.json.decode(path.read_bytes(), type=list[UnitRecord])
-        ]
+        tellers = telling_units(found)
+        others = [unit for unit in found.units if unit not in tellers]
+        records = _run(found, others, wanted, recalled, run, engine=engine, options=options)
+        if any(record.problem is not None for record in records):
+            records += [_waiting(found, unit, hash_all=options.hash_all) for unit in tellers]
+        else:
+            records += _run(found, tellers, wanted, recalled, run, engine=engine, options=options)
         statement = _statement(found, records, recalled, journal, feed=feed, receipts=receipts, options=options)
         statement = msgspec.structs.replace(statement, problems=waiting | statement.problems)
         receipt = sign(statement, signing_key)
@@ -167,14 +169,28 @@ def _begin(copy: Path, recalled: Recalled, receipts: Path, run: Path) -> Journal
     return journal
 
 
+def _waiting(found: Copy, unit: Unit, *, hash_all: bool) -> UnitRecord:
+    """The record of a table that is left alone: what could not be purged is told by its rows alone."""
+    files = list(records_of(found.root, unit, hashed=hash_all).values())
+    return UnitRecord(unit.name, files, problem="left until the files are purged that only its rows can tell of")
+
+
 def _run(
-    found: Copy, wanted: Wanted, recalled: Recalled, run: Path, *, engine: Engine, options: PurgeOptions
-) -> StageResult:
+    found: Copy,
+    chosen: Sequence[Unit],
+    wanted: Wanted,
+    recalled: Recalled,
+    run: Path,
+    *,
+    engine: Engine,
+    options: PurgeOptions,
+) -> list[UnitRecord]:
+    """Purge some units by tasks of the engine; what became of each."""
     _forget_problems(run)
-    share = max(1, min(_UNITS_AT_ONCE, len(found.units) // (4 * (os.cpu_count() or 1))))
+    share = max(1, min(_UNITS_AT_ONCE, len(chosen) // (4 * (os.cpu_count() or 1))))
     tasks = []
-    for index, start in enumerate(range(0, len(found.units), share)):
-        units = list(found.units[start : start + share])
+    for index, start in enumerate(range(0, len(chosen), share)):
+        units = list(chosen[start : start + share])
         params = UnitsTask(
             copy=str(found.root.absolute()),
             units=units,
@@ -188,7 +204,12 @@ def _run(
         inputs = tuple(local_input(found.root / name) for unit in units for name in unit.files)
         folders = tuple(local_input(found.root / unit.folder) for unit in units if unit.folder is not None)
         tasks.append(task("purge", index, "linkwell.purge.rewrite:purge_units", params, inputs + folders))
-    return run_stage(tasks, run, engine, unit="tasks")
+    result = run_stage(tasks, run, engine, unit="tasks") if tasks else None
+    return [
+        record
+        for path in (result.outputs(RECORD) if result else ())
+        for record in msgspec.json.decode(path.read_bytes(), type=list[UnitRecord])
+    ]
 
 
 def _head(recalled: Recalled, wanted: Wanted) -> str:

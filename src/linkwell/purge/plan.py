@@ -16,7 +16,7 @@ from linkwell.purge.kinds import kind_of
 from linkwell.purge.match import Aliases, Wanted
 from linkwell.purge.shard import PARQUET_SUFFIXES
 from linkwell.purge.surroundings import surroundings
-from linkwell.purge.unit import Scan, Sight, TableQuery, suffix_of
+from linkwell.purge.unit import Scan, Sight, TableQuery, Unit, suffix_of
 from linkwell.recall import Recalled
 
 
@@ -139,10 +139,20 @@ def sight_of(found: Copy, recalled: Recalled, aliases: Sequence[Path], *, thorou
 
 def own_aliases(found: Copy, wanted: Wanted) -> Aliases:
     """The foreign ids that the copy's own tables give to recalled links, where something in it can be told by those alone."""
-    tables = [name for unit in found.units for name in unit.files if suffix_of(name) in PARQUET_SUFFIXES]
-    if not any(needs_aliases(found.root, unit, ours=found.keys_name_cells) for unit in found.units):
-        return Aliases()
+    tables = [name for unit in telling_units(found) for name in unit.files if suffix_of(name) in PARQUET_SUFFIXES]
     return read_aliases([found.root / name for name in tables], wanted, ours=found.keys_name_cells, needed=False)
+
+
+def telling_units(found: Copy) -> list[Unit]:
+    """The units whose tables tell which link a foreign id is, where something in the copy can be told by those alone."""
+    needing = [unit for unit in found.units if needs_aliases(found.root, unit, ours=found.keys_name_cells)]
+    if not needing:
+        return []
+    return [
+        unit
+        for unit in found.units
+        if unit not in needing and any(suffix_of(name) in PARQUET_SUFFIXES for name in unit.files)
+    ]
 
 
 def file_plans(root: Path, scan: Scan) -> list[FilePlan]:

@@ -4,7 +4,7 @@ Reads ustar, GNU long names and pax headers (POSIX.1-2001). Unlike `tarfile`, wh
 the end, this stops on anything that is not a whole archive: a hidden rest could hold what is to be removed.
 """
 
-import mmap
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from linkwell.base.errors import DamagedFileError, FormatError
 BLOCK = 512
 _EMPTY = bytes(BLOCK)
 _MAX_HEADER_BYTES = 1_048_576
+_PAGE_BYTES = 4_096
 _ADVICE = "Restore the shard, fetch it again, or delete it; until then it may hold recalled samples."
 _EXTENSIONS = frozenset({b"L", b"K", b"x", b"g"})
 _FILES = frozenset({b"0", b"\0", b"7"})
@@ -193,50 +194,65 @@ def _plain_index(path: Path) -> TarIndex | None:
     size = path.stat().st_size
     if size < 2 * BLOCK or size % BLOCK:
         return None
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        starts, lengths, end = _chain(data, size)
-        if not starts or end is None or size - end > _MAX_HEADER_BYTES or data[end:].count(0) != size - end:
-            return None
-        headers = _headers(data, starts)
-    if not _sound(headers):
+    with path.open("rb", buffering=0) as file:
+        starts, headers, end = _chain(file.fileno(), size)
+        tail = os.pread(file.fileno(), _MAX_HEADER_BYTES, end or 0)
+    if not starts or end is None or len(tail) != size - end or tail.count(0) != len(tail):
+        return None
+    blocks = np.frombuffer(b"".join(headers), dtype=np.uint8).reshape(-1, BLOCK)
+    if not _sound(blocks):
         return None
     places = np.array(starts, dtype=np.int64)
-    sizes = np.array(lengths, dtype=np.int64)
-    names = np.ascontiguousarray(headers[:, :100]).view("S100")[:, 0]
-    ends = np.append(places[1:], end)
-    return TarIndex(size, names, places, places + BLOCK, sizes, ends, np.ones(len(places), dtype=bool))
+    names = np.ascontiguousarray(blocks[:, :100]).view("S100")[:, 0]
+    digits = np.ascontiguousarray(blocks[:, 124:135]).astype(np.int64) - ord("0")
+    return TarIndex(
+        size,
+        names,
+        places,
+        places + BLOCK,
+        digits @ _SIZE_OCTAL,
+        np.append(places[1:], end),
+        np.ones(len(places), dtype=bool),
+    )
 
 
-def _chain(data: mmap.mmap, size: int) -> tuple[list[int], list[int], int | None]:
-    """Where headers are, the sizes they state, and where the end mark is; None where the chain breaks."""
+def _chain(descriptor: int, size: int) -> tuple[list[int], list[bytes], int | None]:
+    """Where headers are, the headers, and where the end mark is; None where the chain breaks.
+
+    Read in pages: the headers of a caption and a JSON mostly lie in the one where the picture ends.
+    """
     starts: list[int] = []
-    lengths: list[int] = []
-    offset = 0
-    try:
-        while data[offset]:
-            length = int(data[offset + 124 : offset + 135], 8)
-            starts.append(offset)
-            lengths.append(length)
-            offset += BLOCK + (length + BLOCK - 1) // BLOCK * BLOCK
-            if length < 0 or offset >= size:
-                return starts, lengths, None
-    except (ValueError, IndexError):
-        return starts, lengths, None
-    return starts, lengths, offset
-
-
-def _headers(data: mmap.mmap, starts: list[int]) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(b"".join([data[s : s + BLOCK] for s in starts]), dtype=np.uint8).reshape(-1, BLOCK)
+    headers: list[bytes] = []
+    offset = base = 0
+    page = b""
+    while True:
+        place = offset - base
+        if place + BLOCK > len(page):
+            page, base, place = os.pread(descriptor, _PAGE_BYTES, offset), offset, 0
+        header = page[place : place + BLOCK]
+        if len(header) < BLOCK:
+            return starts, headers, None
+        if not header[0]:
+            return starts, headers, offset
+        field = header[124:135]
+        if not field.isdigit():
+            return starts, headers, None
+        starts.append(offset)
+        headers.append(header)
+        offset += BLOCK + (int(field, 8) + BLOCK - 1) // BLOCK * BLOCK
+        if offset >= size:
+            return starts, headers, None
 
 
 _OCTAL = np.array([8**i for i in range(5, -1, -1)], dtype=np.int64)
+_SIZE_OCTAL = np.array([8**i for i in range(10, -1, -1)], dtype=np.int64)
 
 
 def _sound(headers: npt.NDArray[np.uint8]) -> bool:
     """Whether all are headers of plain files whose checksum holds: name in its field alone, six octal digits of checksum."""
     digits = headers[:, 148:154].astype(np.int64) - ord("0")
     kinds = headers[:, 156]
-    sums = headers.sum(axis=1, dtype=np.int64) - headers[:, 148:156].sum(axis=1, dtype=np.int64) + 8 * 0x20
+    sums = headers.sum(axis=1, dtype=np.uint32) - headers[:, 148:156].sum(axis=1, dtype=np.uint32) + 8 * 0x20
     return bool(
         ((digits >= 0) & (digits < 8)).all()  # noqa: PLR2004 - octal
         and (digits @ _OCTAL == sums).all()

@@ -123,8 +123,8 @@ def scan_tar(
     run_of_member = np.cumsum(np.append(False, keys[1:] != keys[:-1])) if len(keys) else np.empty(0, dtype=np.int64)
     runs = keys[starts]
     based = base_keys(runs)
-    known = np.isin(based, listed) if listed is not None and len(listed) else np.zeros(len(runs), dtype=bool)
-    hit = np.isin(based, np.array(list(listed_hits), dtype=np.bytes_)) if listed_hits else np.zeros(len(runs), bool)
+    known = _listed(based, () if listed is None else listed.tolist())
+    hit = _listed(based, listed_hits)
     if keys_name_cells:
         hit |= wanted.has_cells(_cells_of(based))
     ask = (~known | thorough) & (runs != b"")
@@ -141,7 +141,7 @@ def scan_tar(
     gone = hit[run_of_member] if len(runs) else np.empty(0, dtype=bool)
     removed = list(zip(index.start[gone].tolist(), index.end[gone].tolist(), strict=True))
     unwiped = _unwiped(path, index)
-    names = np.unique(runs[runs != b""])
+    names = set(runs.tolist()) - {b""}
     hit_names = np.unique(runs[hit])
     return TarScan(
         index.size,
@@ -149,9 +149,17 @@ def scan_tar(
         len(hit_names),
         frozenset(key.decode("utf-8", "surrogateescape") for key in base_keys(hit_names).tolist()),
         removed + unwiped,
-        len(np.unique(runs[(runs != b"") & ~told & ~hit])),
+        len(set(runs[(runs != b"") & ~told & ~hit].tolist())),
         len(unwiped),
     )
+
+
+def _listed(keys: npt.NDArray[np.bytes_], listed: Sequence[bytes]) -> npt.NDArray[np.bool_]:
+    """Which keys are among those listed."""
+    if not listed:
+        return np.zeros(len(keys), dtype=bool)
+    among = frozenset(listed)
+    return np.fromiter((key in among for key in keys.tolist()), dtype=bool, count=len(keys))
 
 
 def _cells_of(keys: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
