@@ -26,6 +26,8 @@ _HELD_PICTURES = 2
 """Pictures that a process may hold at once, waiting to be told whether to render them."""
 _LOST = "decoder_lost"
 _TOO_SLOW = "decoder_too_slow"
+_SENT_BYTES = 1_000_000
+"""Images on their way to a process at once, but always two: enough to keep it busy, and no more copies than that."""
 _MAX_FALSE_STARTS = 2
 _SOCKET_BYTES = 1 << 20
 _SECRETS = ("LINKWELL_MASTER_KEY",)
@@ -93,6 +95,9 @@ class _Channel(asyncio.Protocol):
     def __init__(self, deadline_seconds: float) -> None:
         self._deadline_seconds = deadline_seconds
         self._jobs: deque[_Job] = deque()
+        self._sent = 0
+        """How many of the jobs, from the first, the process has been told of."""
+        self._sent_bytes = 0
         self._numbers = itertools.count()
         self._holding = asyncio.Semaphore(_HELD_PICTURES)
         self._timer: asyncio.TimerHandle | None = None
@@ -162,22 +167,33 @@ class _Channel(asyncio.Protocol):
         self._lost_as = _LOST
         self._kept: Kept | None = None
         self._ready = False
+        self._sent = self._sent_bytes = 0
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._connected = asyncio.ensure_future(self._connect(ours))
 
     async def _connect(self, ours: socket.socket) -> None:
         self._transport, _ = await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
-        for job in self._jobs:
-            self._send(job)
+        self._send_more()
 
     async def _ask(self, job: _Job) -> tuple[Answer, bytes]:
         self._jobs.append(job)
-        if self._transport is not None:
-            self._send(job)
+        self._send_more()
         if self._timer is None:
             self._watch()
         return await job.answer
+
+    def _send_more(self) -> None:
+        """Tell the process of what is next, as far as there is room."""
+        while (
+            self._transport is not None
+            and self._sent < len(self._jobs)
+            and (self._sent < 2 or self._sent_bytes < _SENT_BYTES)  # noqa: PLR2004 - as _SENT_BYTES says
+        ):
+            job = self._jobs[self._sent]
+            self._sent += 1
+            self._sent_bytes += len(job.data)
+            self._send(job)
 
     def _send(self, job: _Job) -> None:
         if job.kept != self._kept:
@@ -212,9 +228,16 @@ class _Channel(asyncio.Protocol):
         if kind == READY:
             self._ready = True
             return
-        job = self._jobs.popleft()
+        job = self._pop()
         if not job.answer.done():
             job.answer.set_result((msgspec.msgpack.decode(message, type=Answer), image))
+
+    def _pop(self) -> _Job:
+        job = self._jobs.popleft()
+        self._sent -= 1
+        self._sent_bytes -= len(job.data)
+        self._send_more()
+        return job
 
     def connection_lost(self, error: Exception | None) -> None:
         """Name the image at which the process died, and give the others to a new one."""
@@ -230,7 +253,7 @@ class _Channel(asyncio.Protocol):
         else:
             self._false_starts = 0 if self._ready else self._false_starts + 1
             if self._jobs and self._ready:
-                culprit = self._jobs.popleft()
+                culprit = self._pop()
                 if not culprit.answer.done():
                     culprit.answer.set_result((Answer(Look(self._lost_as), Rendering(self._lost_as)), b""))
             self._start()

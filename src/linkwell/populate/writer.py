@@ -70,7 +70,7 @@ COPY_SCHEMA: pa.Schema = pa.schema(
 OUTPUTS: Final = ("webdataset", "files", "parquet")
 """img2dataset's names for how images are laid out."""
 SUCCESS: Final = "success"
-_ROWS_AT_ONCE = 2_048
+_ROWS_AT_ONCE = 256
 _ROW_GROUP_BYTES = 16_000_000
 """Images in one row group: what a reader of the table has in memory at once, and its writer too."""
 _BLOCK = tarfile.BLOCKSIZE
