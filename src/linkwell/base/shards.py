@@ -188,7 +188,10 @@ class ParquetWriter:
 
     def write(self, table: pa.Table) -> None:
         """Add rows; they reach the file when a row group is full."""
-        self._pending.append(table.cast(self._schema))
+        # A cast loads 8 MB of kernels, also where there is nothing to cast.
+        self._pending.append(
+            table if table.schema.equals(self._schema, check_metadata=True) else table.cast(self._schema)
+        )
         self._pending_rows += table.num_rows
         self._pending_bytes += table.nbytes
         if self._pending_rows >= self._rows or self._pending_bytes >= self._bytes:

@@ -6,8 +6,8 @@ from linkwell.base.faces import face_of
 
 if TYPE_CHECKING:
     from linkwell.pictures.failures import PictureFailure
-    from linkwell.pictures.header import keep_original, look_at_header
-    from linkwell.pictures.kept import FORMATS, RESIZE_MODES, Box, Kept, Look, Rendering, sniff
+    from linkwell.pictures.header import look_at_header
+    from linkwell.pictures.kept import FORMATS, RESIZE_MODES, Box, Kept, Look, Rendering, keep_original, sniff
     from linkwell.pictures.pool import Pictures
     from linkwell.pictures.rendering import look, render
 
@@ -16,8 +16,8 @@ __getattr__ = face_of(
     __name__,
     {
         "failures": ("PictureFailure",),
-        "header": ("keep_original", "look_at_header"),
-        "kept": ("FORMATS", "RESIZE_MODES", "Box", "Kept", "Look", "Rendering", "sniff"),
+        "header": ("look_at_header",),
+        "kept": ("FORMATS", "RESIZE_MODES", "Box", "Kept", "Look", "Rendering", "keep_original", "sniff"),
         "pool": ("Pictures",),
         "rendering": ("look", "render"),
     },

@@ -7,7 +7,7 @@ import simplejpeg
 from PIL import Image
 
 from linkwell.pictures.failures import PictureFailure
-from linkwell.pictures.kept import Kept, Look, Rendering, sniff
+from linkwell.pictures.kept import Kept, Look, sniff
 
 # Sizes are checked against our own bound right after the header is read; Pillow's warning about the same would only repeat it.
 Image.MAX_IMAGE_PIXELS = None
@@ -47,29 +47,6 @@ def look_at_header(data: bytes, kept: Kept) -> Look:
     except PictureFailure as failure:
         return Look(failure.kind)
     return Look(None, width, height, exif=exif)
-
-
-def keep_original(data: bytes, seen: Look, kept: Kept) -> Rendering:
-    """An original as it is kept: refused by its shape, or as it came."""
-    width, height = seen.width or 0, seen.height or 0
-    try:
-        check_shape(width, height, kept)
-    except PictureFailure as failure:
-        return Rendering(failure.kind)
-    return Rendering(None, sniff(data) or "bin", width, height)
-
-
-def check_shape(width: int, height: int, kept: Kept) -> None:
-    """Refuse what is too small or too long.
-
-    Raises:
-        PictureFailure: `too_small` or `aspect_ratio`.
-    """
-    shorter, longer = sorted((width, height))
-    if shorter < kept.min_side_pixels:
-        raise PictureFailure("too_small")
-    if kept.max_aspect_ratio and longer > kept.max_aspect_ratio * shorter:
-        raise PictureFailure("aspect_ratio")
 
 
 def read_header(data: bytes, *, max_pixels: int) -> tuple[int, int, dict[str, str]]:

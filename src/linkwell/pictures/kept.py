@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from linkwell.pictures.failures import PictureFailure
+
 RESIZE_MODES: Final = ("keep_ratio", "keep_ratio_largest", "center_crop", "border", "no")
 """img2dataset's names: shorter side at the size; longer side; shorter side and the middle square; longer side and white to a square."""
 FORMATS: Final = ("jpg", "png", "webp")
@@ -84,6 +86,29 @@ def sniff(data: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return "avif" if head[8:12] in (b"avif", b"avis") else "heic" if head[8:12] in _HEIC_BRANDS else None
     return None
+
+
+def keep_original(data: bytes, seen: Look, kept: Kept) -> Rendering:
+    """An original as it is kept: refused by its shape, or as it came."""
+    width, height = seen.width or 0, seen.height or 0
+    try:
+        check_shape(width, height, kept)
+    except PictureFailure as failure:
+        return Rendering(failure.kind)
+    return Rendering(None, sniff(data) or "bin", width, height)
+
+
+def check_shape(width: int, height: int, kept: Kept) -> None:
+    """Refuse what is too small or too long.
+
+    Raises:
+        PictureFailure: `too_small` or `aspect_ratio`.
+    """
+    shorter, longer = sorted((width, height))
+    if shorter < kept.min_side_pixels:
+        raise PictureFailure("too_small")
+    if kept.max_aspect_ratio and longer > kept.max_aspect_ratio * shorter:
+        raise PictureFailure("aspect_ratio")
 
 
 _MAGICS = (

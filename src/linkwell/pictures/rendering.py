@@ -13,8 +13,7 @@ from linkwell.pictures.colours import to_srgb
 from linkwell.pictures.decode import PDQ_MIN_SIDE_PIXELS, Picture, decode
 from linkwell.pictures.encode import encode
 from linkwell.pictures.failures import PictureFailure
-from linkwell.pictures.header import check_shape
-from linkwell.pictures.kept import Box, Kept, Look, Rendering
+from linkwell.pictures.kept import Box, Kept, Look, Rendering, check_shape
 from linkwell.pictures.resize import fit, scale, scaled_size
 
 

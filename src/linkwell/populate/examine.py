@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from linkwell.base.errors import SafetyError
 from linkwell.ledger import Digests, exact_digests
 from linkwell.lists import Match, Matcher
-from linkwell.pictures import Box, Kept, Look, Pictures, Rendering, keep_original, look_at_header
+from linkwell.pictures import Box, Kept, Look, Pictures, Rendering, keep_original
 from linkwell.populate.failures import Failure
 
 
@@ -35,7 +35,7 @@ def examine(body: bytes, kept: Kept, matcher: Matcher, boxes: Sequence[Box] = ()
     Raises:
         SafetyError: the lists hold PDQ hashes and none is to be made: what they name could pass.
     """
-    from linkwell.pictures import look, render  # noqa: PLC0415 - who has picture processes loads no decoder
+    from linkwell.pictures import look, look_at_header, render  # noqa: PLC0415 - who has picture processes loads no decoder
 
     _require_pdq(kept, matcher)
     examination = _Examination(body, matcher)
@@ -60,6 +60,8 @@ async def examine_apart(
     _require_pdq(kept, matcher)
     examination = _Examination(body, matcher)
     if kept.header_only:
+        from linkwell.pictures import look_at_header  # noqa: PLC0415 - as in examine
+
         return examination.of_original(look_at_header(body, kept), kept)
     if kept.keep_original:
         return examination.of_original((await pictures.examine(body, kept))[0], kept)

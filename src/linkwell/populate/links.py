@@ -26,6 +26,9 @@ LINK_COLUMNS = (
 """What a shard reads of its links."""
 
 
+_ROWS_AT_ONCE = 512
+
+
 class LinkRange(msgspec.Struct, frozen=True):
     """Rows `first` to `first + rows` of a parquet file of links."""
 
@@ -53,11 +56,25 @@ def column(table: pa.Table, name: str) -> list[Any]:
 
 
 def _read_range(file: "pa.parquet.ParquetFile", first: int, rows: int, columns: list[str]) -> Iterator[pa.Table]:
+    """Rows in small pieces: a slice of a whole row group would keep all of its rows in memory for as long as the shard is open."""
     start = 0
     for group in range(file.num_row_groups):
         count = file.metadata.row_group(group).num_rows
         low, high = max(first, start), min(first + rows, start + count)
         if low < high:
-            table = file.read_row_group(group, columns=columns).slice(low - start, high - low)
-            yield table.replace_schema_metadata()
+            yield from _read_group(file, group, low - start, high - start, columns)
         start += count
+
+
+def _read_group(
+    file: "pa.parquet.ParquetFile", group: int, low: int, high: int, columns: list[str]
+) -> Iterator[pa.Table]:
+    start = 0
+    for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=columns, use_threads=False):
+        first, last = max(low, start), min(high, start + batch.num_rows)
+        if first < last:
+            table = pa.Table.from_batches([batch.slice(first - start, last - first)])
+            yield table.replace_schema_metadata()
+        start += batch.num_rows
+        if start >= high:
+            return
