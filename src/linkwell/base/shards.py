@@ -138,6 +138,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table cast to a schema; itself where it has it, for a cast loads 8 MB of kernels even then."""
+    return table if table.schema.equals(schema, check_metadata=True) else table.cast(schema)
+
+
 class ParquetWriter:
     """Streams tables of one schema into one parquet file, as row groups of a bounded number of rows.
 
@@ -188,10 +193,7 @@ class ParquetWriter:
 
     def write(self, table: pa.Table) -> None:
         """Add rows; they reach the file when a row group is full."""
-        # A cast loads 8 MB of kernels, also where there is nothing to cast.
-        self._pending.append(
-            table if table.schema.equals(self._schema, check_metadata=True) else table.cast(self._schema)
-        )
+        self._pending.append(as_schema(table, self._schema))
         self._pending_rows += table.num_rows
         self._pending_bytes += table.nbytes
         if self._pending_rows >= self._rows or self._pending_bytes >= self._bytes:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from linkwell.base.errors import DamagedFileError
 from linkwell.base.schema import LEDGER_SCHEMA
 from linkwell.base.sealed import read_sealed, write_sealed_file
+from linkwell.base.shards import as_schema
 from linkwell.base.workspace import Workspace
 from linkwell.ledger.digests import Digests
 from linkwell.ledger.parts import require_parts
@@ -37,7 +38,7 @@ def write_ledger_part(temporary_path: Path, table: pa.Table, master_key: bytes) 
 
     Parts belong in `workspace.ledger`, named `<run>-<index>.parquet`.
     """
-    write_sealed_file(temporary_path, table.cast(LEDGER_SCHEMA), master_key)
+    write_sealed_file(temporary_path, as_schema(table, LEDGER_SCHEMA), master_key)
 
 
 def read_ledger(workspace: Workspace, columns: list[str] | None = None) -> Iterator[pa.Table]:

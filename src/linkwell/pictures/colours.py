@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms
+from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -22,6 +22,8 @@ def to_srgb(pixels: Pixels, profile: bytes) -> Pixels:
     """RGB pixels in sRGB, by what their profile says; unchanged where it is none for RGB or grey, or does not read."""
     if not profile or len(profile) > _MAX_PROFILE_BYTES:
         return pixels
+    from PIL import ImageCms  # noqa: PLC0415 - most pictures have no profile
+
     space = profile[_SPACE]
     if space == b"RGB ":
         transform = _transform(profile, "RGB")
@@ -38,6 +40,8 @@ def to_srgb(pixels: Pixels, profile: bytes) -> Pixels:
 def cmyk_to_rgb(image: Image.Image, profile: bytes) -> Pixels:
     """A CMYK picture as sRGB pixels: by its profile, or by plain arithmetic where it has none that reads."""
     if profile[_SPACE] == b"CMYK" and len(profile) <= _MAX_PROFILE_BYTES:
+        from PIL import ImageCms  # noqa: PLC0415 - as above
+
         transform = _transform(profile, "CMYK")
         if transform is not None:
             return np.asarray(ImageCms.applyTransform(image, transform))
@@ -47,6 +51,8 @@ def cmyk_to_rgb(image: Image.Image, profile: bytes) -> Pixels:
 @lru_cache(maxsize=16)
 def _transform(profile: bytes, mode: str) -> Any | None:
     """The way from a profile to sRGB, relative with black point; None where it changes nothing or does not read."""
+    from PIL import ImageCms  # noqa: PLC0415 - as above
+
     try:
         transform = ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(profile)),

@@ -25,6 +25,7 @@ from linkwell.populate.layout import lay_out
 from linkwell.populate.links import LinkRange, column, read_links
 from linkwell.populate.options import PopulateOptions, check_options
 from linkwell.populate.params import ShardParams
+from linkwell.populate.thrift import be_thrifty
 from linkwell.populate.withheld import withheld_tag, write_withheld
 
 COPY_FILE = "linkwell.copy"
@@ -110,6 +111,7 @@ def populate(
         StorageError: the disk is full or not writable; what is finished is kept.
     """
     options = options or PopulateOptions()
+    be_thrifty()
     check_options(options)
     started = time.monotonic()
     to = to.absolute()

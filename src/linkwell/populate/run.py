@@ -106,7 +106,7 @@ class _Crew:
 
     async def _carry(self, context: TaskContext) -> Mark:
         await carry(context, self._runtime, Shard)
-        return await asyncio.get_running_loop().run_in_executor(None, self._complete, context)
+        return await asyncio.get_running_loop().run_in_executor(self._runtime.files, self._complete, context)
 
     @staticmethod
     def _complete(context: TaskContext) -> Mark:

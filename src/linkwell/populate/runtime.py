@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
-import pyarrow as pa
-
 from linkwell.base.errors import SafetyError
 from linkwell.base.settings import PopulateSettings
 from linkwell.base.workspace import Workspace
@@ -24,6 +22,7 @@ from linkwell.populate.manners import HostLimits
 from linkwell.populate.params import ShardParams
 from linkwell.populate.schedule import Schedule
 from linkwell.populate.spool import Room
+from linkwell.populate.thrift import be_thrifty
 from linkwell.populate.transport import Transport
 from linkwell.populate.web import Web
 from linkwell.populate.withheld import read_withheld
@@ -53,6 +52,8 @@ class Runtime:
         """Links of open shards that have no outcome yet."""
         self.settled = asyncio.Event()
         """Set now and then when there are fewer."""
+        self.files = ThreadPoolExecutor(1, thread_name_prefix="files")
+        """Opens and closes shards, one at a time: each takes some megabytes while it does."""
         self.tally: Counter[str] = Counter()
         """Links, successes, failures by class and bytes, of shards that are open or were."""
         self.kept = params.kept
@@ -71,8 +72,7 @@ class Runtime:
         Raises:
             SafetyError: lists hold PDQ hashes and the parameters say to make none.
         """
-        # Arrow's own allocator keeps 25 MB for itself; the shards of a copy give it little to do.
-        pa.set_memory_pool(pa.system_memory_pool())
+        be_thrifty()
         runtime = cls(params, folder)
         settings = runtime.settings
         runtime.agents = (settings.user_agent.split("/")[0].lower(), *runtime.agents)
@@ -134,6 +134,7 @@ class Runtime:
             await self.pictures.close()
         if self._web is not None:
             await self._web.close()
+        self.files.shutdown()
 
 
 class OpenShard(Protocol):
@@ -160,12 +161,12 @@ ShardMaker = Callable[[TaskContext, Runtime], OpenShard]
 async def carry(context: TaskContext, runtime: Runtime, make: ShardMaker) -> None:
     """Open a shard, wait until its rows are done, and write it; whatever goes wrong in the run ends it."""
     loop = asyncio.get_running_loop()
-    shard = await loop.run_in_executor(None, make, context, runtime)
+    shard = await loop.run_in_executor(runtime.files, make, context, runtime)
     try:
         shard.start()
         assert shard.done is not None  # noqa: S101 - set by start
         await first_of(shard.done, runtime.schedule.failed)
-        await loop.run_in_executor(None, shard.finish)
+        await loop.run_in_executor(runtime.files, shard.finish)
     except BaseException as error:
         shard.abandon(error)
         raise
