@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,6 +151,12 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
         str | None,
         typer.Option("--metrics", metavar="[ADDRESS:]PORT", help="Answer Prometheus there, on loopback by default."),
     ] = None,
+    adopts: Annotated[
+        bool,
+        typer.Option(
+            "--adopt", help="Enter what img2dataset left in TO in the ledger, as far as it is as served; fetch nothing."
+        ),
+    ] = False,
     status: Annotated[
         bool, typer.Option("--status", help="Say how the run into TO is doing, live on a terminal, and fetch nothing.")
     ] = False,
@@ -174,6 +181,9 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     opened = open_workspace(workspace)
     if status:
         show_status(opened, to, as_json=as_json)
+        return
+    if adopts:
+        show_adopted(opened, to, as_json=as_json)
         return
     number: int | None = None
     if url_list is not None:
@@ -321,3 +331,17 @@ def show_status(workspace: "Workspace", to: Path, *, as_json: bool) -> None:
         if not (live and found.running):
             return
         time.sleep(1.0)
+
+
+def show_adopted(workspace: "Workspace", to: Path, *, as_json: bool) -> None:
+    """Enter a folder of img2dataset's in the ledger, and say what it holds."""
+    from linkwell.populate import adopt
+
+    found = adopt(workspace, to)
+    emit(
+        {"to": str(to), **asdict(found)},
+        as_json,
+        f"{found.shards:,} shards that img2dataset finished, {found.links:,} links: the digests of {found.entered:,} images are in the ledger.",
+        f"Encoded again, so that the bytes that were served are gone: {found.encoded_again:,}. Failed: {found.failed:,}.",
+        f"Match them with: linkwell audit. Take out what is recalled with: linkwell purge plan {to}",
+    )

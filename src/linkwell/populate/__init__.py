@@ -1,5 +1,6 @@
 """Links to images: fetched, checked, matched in memory, written in img2dataset's layout, and entered in the ledger."""
 
+from linkwell.populate.adopt import AdoptReport, adopt
 from linkwell.populate.failures import MESSAGES
 from linkwell.populate.hosts import HostOutcomes, chart
 from linkwell.populate.options import PopulateOptions
@@ -18,12 +19,14 @@ __all__ = [
     "COPY_FILE",
     "COPY_SCHEMA",
     "MESSAGES",
+    "AdoptReport",
     "CopyInfo",
     "HostOutcomes",
     "PopulateOptions",
     "PopulateReport",
     "Status",
     "TarWriter",
+    "adopt",
     "chart",
     "populate",
     "read_copy_info",

@@ -19,6 +19,7 @@ from linkwell.base.shards import open_parquet, remove, storage_errors, write_byt
 from linkwell.base.workspace import Workspace
 from linkwell.engine import Engine, Mark, Task, any_input, local_input, run_stage, task
 from linkwell.lists import load_matcher
+from linkwell.populate.adopt import is_img2datasets
 from linkwell.populate.failures import passes
 from linkwell.populate.hosts import HostOutcomes, largest_hosts
 from linkwell.populate.layout import lay_out
@@ -212,7 +213,10 @@ def _claim(workspace: Workspace, to: Path, release: str | None, revision: int | 
     info = read_copy_info(to)
     if info is None:
         if any(not path.name.startswith(".") for path in to.iterdir()):
-            raise UsageError("the folder is not empty", str(to), "Name an empty or new folder for the copy.")
+            advice = "Name an empty or new folder for the copy."
+            if is_img2datasets(to):
+                advice += " What img2dataset made can be entered in the ledger with --adopt, and purged."
+            raise UsageError("the folder is not empty", str(to), advice)
         info = CopyInfo(
             COPY_FORMAT, dataset, release, revision, output, datetime.now(UTC).isoformat(timespec="seconds")
         )
