@@ -31,7 +31,7 @@ from linkwell.base.shards import open_parquet, storage_errors
 from linkwell.base.workspace import Workspace
 from linkwell.engine import Engine, StageResult, local_input, run_stage, task
 from linkwell.ledger import require_parts
-from linkwell.lists import FINDING_CLASSES, PRIVACY, Finding, load_matcher, read_findings
+from linkwell.lists import FINDING_CLASSES, PRIVACY, Finding, read_findings, shared_matcher
 
 _LEDGER_TASK_BYTES = 64 * 1024 * 1024
 _LEDGER_ROW_BYTES = 100  # at least so many bytes of digests a row, which do not compress
@@ -84,14 +84,11 @@ def audit(
     if not links:
         raise MissingError("there are no links to audit", advice="Make some with: linkwell build SOURCE")
     record_path(workspace, label)
-    matcher = load_matcher(workspace)
-    if matcher.empty:
-        raise no_lists(workspace)
-    lists = tuple(sorted(matcher.lists))
-    del matcher  # the processes that scan have their own
-    state = lists_state(workspace)
-    require_parts(workspace)
-    with workspace.lock("audit"):
+    with shared_matcher(workspace) as matcher, workspace.lock("audit"):  # the processes that scan use it, too
+        if matcher.empty:
+            raise no_lists(workspace)
+        state = lists_state(workspace)
+        require_parts(workspace)
         folder = audits_folder(workspace) / f".{label}"
         with storage_errors(folder):
             audits_folder(workspace).mkdir(mode=0o700, exist_ok=True)
@@ -112,7 +109,7 @@ def audit(
             checked=counts["checked"],
             findings=found,
             unchecked={reason: counts[reason] for reason in UNCHECKED_REASONS if counts[reason]},
-            lists=lists,
+            lists=tuple(sorted(matcher.lists)),
             lists_state=state,
             seconds=round(time.monotonic() - started, 3),
         )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         show_lists,
     )
     from linkwell.lists.likeness import Likeness
-    from linkwell.lists.matcher import Matcher, load_matcher
+    from linkwell.lists.matcher import Matcher, load_matcher, shared_matcher
 
 # Who matches does without the exchanges' clients, 40 MB.
 __getattr__ = face_of(
@@ -59,10 +59,7 @@ __getattr__ = face_of(
             "show_lists",
         ),
         "likeness": ("Likeness",),
-        "matcher": (
-            "Matcher",
-            "load_matcher",
-        ),
+        "matcher": ("Matcher", "load_matcher", "shared_matcher"),
     },
 )
 
@@ -87,6 +84,7 @@ __all__ = [
     "load_matcher",
     "note_list",
     "read_findings",
+    "shared_matcher",
     "show_lists",
     "write_findings",
 ]

@@ -20,6 +20,7 @@ from linkwell.lists.columns import Rows
 from linkwell.lists.exact import Owners
 from linkwell.lists.indexes import Arrays, Index, build_index, restore_index
 from linkwell.lists.kinds import KIND_BYTES
+from linkwell.lists.sharing import SharedArrays, find_shared
 from linkwell.lists.storage import COMPILED_FOLDER, NEVER, Part, check_part, read_index, read_part
 
 COMPILED_ENTRIES = 200_000
@@ -48,6 +49,8 @@ class Loading(NamedTuple):
     """Of the lists."""
     lists: int
     """How many lists there are; canaries belong to the owner of this number, which is no list."""
+    share: SharedArrays | None = None
+    """Where the indexes of large lists are put, for other processes."""
 
 
 def load_index(loading: Loading, kind: str, parts: Sequence[OwnedPart]) -> Index:
@@ -61,31 +64,46 @@ def load_index(loading: Loading, kind: str, parts: Sequence[OwnedPart]) -> Index
     Raises:
         MissingError, DamagedFileError: a part is not as it should be; also where a ready index would do without it.
     """
-    workspace, master_key, _, lists = loading
+    workspace, master_key, lists = loading.workspace, loading.master_key, loading.lists
     if sum(one.part.rows for one in parts) < COMPILED_ENTRIES:
         return build_index(kind, *_gather(loading, kind, parts)[:2])
     about = f"linkwell index {_VERSION} {kind} {_fingerprint(parts, lists)}"
-    path = workspace.lists / COMPILED_FOLDER / f"{kind}.sealed"
+    ready = find_shared(workspace, master_key, about) or _kept(workspace, kind, master_key, about)
+    if ready is not None and time.time() < _until(ready):
+        for one in parts:
+            check_part(workspace, one.part)
+    else:
+        values, owners, until = _gather(loading, kind, parts)
+        made = build_index(kind, values, owners)
+        del values, owners
+        ready = {**made.arrays(), _UNTIL: np.array([until], np.int64)}
+        _keep(loading, kind, ready, about)
+    if loading.share is not None:
+        ready = loading.share.share(ready, about)
+    return restore_index(kind, ready)
+
+
+def _until(arrays: Arrays) -> int:
+    """When the first entry of an index expires."""
+    return int(arrays[_UNTIL].view(np.int64)[0])
+
+
+def _kept(workspace: Workspace, kind: str, master_key: bytes, about: str) -> Arrays | None:
+    """The index that is kept on disk; None where there is none, or not of this state, or changed: it is made again, from what is authenticated."""
     try:
-        arrays = read_sealed_arrays(path, master_key, about)
-        until = int(arrays.pop(_UNTIL)[0])
-        index = restore_index(kind, arrays)
-        if time.time() < until:
-            for one in parts:
-                check_part(workspace, one.part)
-            return index
-    except (MissingError, DamagedFileError, KeyError, ValueError):
-        pass  # not there, or not this state, or changed: made again, from what is authenticated
-    values, owners, until = _gather(loading, kind, parts)
-    index = build_index(kind, values, owners)
-    del values, owners
-    _keep(loading, path, {**index.arrays(), _UNTIL: np.array([until], np.int64)}, about)
-    return index
+        return read_sealed_arrays(_path(workspace, kind), master_key, about)
+    except (MissingError, DamagedFileError):
+        return None
 
 
-def _keep(loading: Loading, path: Path, arrays: Arrays, about: str) -> None:
-    """Write an index for the next load, unless another process is at it, or cannot."""
+def _path(workspace: Workspace, kind: str) -> Path:
+    return workspace.lists / COMPILED_FOLDER / f"{kind}.sealed"
+
+
+def _keep(loading: Loading, kind: str, arrays: Arrays, about: str) -> None:
+    """Write an index for the next load, unless another process is at it, or it cannot be written."""
     workspace = loading.workspace
+    path = _path(workspace, kind)
     try:
         with workspace.lock(_LOCK), storage_errors(path):
             path.parent.mkdir(mode=0o700, exist_ok=True)

@@ -1,6 +1,7 @@
 """All hash lists of a workspace, loaded to be matched against: read-only, and tested on itself before anything else."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ from linkwell.lists.exact import Hits
 from linkwell.lists.findings import Match
 from linkwell.lists.indexes import PDQ, Index, build_index, finds_its_canaries
 from linkwell.lists.kinds import CANONICAL, KIND_ALGORITHM, KIND_BYTES, LINK
+from linkwell.lists.sharing import SharedArrays
 from linkwell.lists.storage import ListIndex, PartValues, read_index
 
 _EXACT_DIGESTS = ("md5", "sha1", "sha256")
@@ -163,8 +165,27 @@ class Matcher:
         return hits
 
 
-def load_matcher(workspace: Workspace) -> Matcher:
+@contextmanager
+def shared_matcher(workspace: Workspace) -> Iterator[Matcher]:
+    """A matcher whose large indexes other processes of this machine, which call `load_matcher` meanwhile, use too: one copy for all.
+
+    Raises:
+        DamagedFileError, MissingError, MissingKeyError, SafetyError: as `load_matcher`.
+    """
+    with ExitStack() as ends:
+        share = None
+        if workspace.lists.is_dir() and read_index(workspace).lists:
+            share = SharedArrays(workspace, workspace.master_key())
+            ends.callback(share.close)
+        yield load_matcher(workspace, share)
+
+
+def load_matcher(workspace: Workspace, share: SharedArrays | None = None) -> Matcher:
     """Load all lists of a workspace that have not expired; `.empty` is true when there is none.
+
+    Args:
+        workspace: whose lists.
+        share: where large indexes are put so that other processes need no copy; `shared_matcher` does that.
 
     Raises:
         DamagedFileError: a list was changed, cut short or written under another key: no list is left out in silence.
@@ -175,20 +196,20 @@ def load_matcher(workspace: Workspace) -> Matcher:
     index = read_index(workspace)
     for _ in range(_MAX_RELOADS):
         try:
-            return _load(workspace, index)
+            return _load(workspace, index, share)
         except (MissingError, DamagedFileError):
             # An import beside us may have replaced the parts of the index just read; else the file really is not right.
             newer = read_index(workspace)
             if newer.generation == index.generation:
                 raise
             index = newer
-    return _load(workspace, index)
+    return _load(workspace, index, share)
 
 
-def _load(workspace: Workspace, index: ListIndex) -> Matcher:
+def _load(workspace: Workspace, index: ListIndex, share: SharedArrays | None) -> Matcher:
     records = index.active(datetime.now(UTC))
     master_key = workspace.master_key() if records else b""
-    loading = Loading(workspace, master_key, index.generation, len(records))
+    loading = Loading(workspace, master_key, index.generation, len(records), share)
     indexes = {}
     for kind in KIND_BYTES:
         parts = [
