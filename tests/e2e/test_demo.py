@@ -77,7 +77,8 @@ def _check_commands(commands: Iterable[str]) -> None:
             found = root
             while words and (commands_of := getattr(found, "commands", {})) and words[0] in commands_of:
                 found = commands_of[words.pop(0)]
-            assert not getattr(found, "commands", {}), part
+            runs_alone = getattr(found, "invoke_without_command", False)
+            assert runs_alone or not getattr(found, "commands", {}), part
             options = {name for parameter in found.params for name in parameter.opts}
             assert {w for w in words if w.startswith("--")} <= options, part
 
