@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ _TOO_SLOW = "decoder_too_slow"
 _SENT_BYTES = 1_000_000
 """Images on their way to a process at once, but always two: enough to keep it busy, and no more copies than that."""
 _MAX_FALSE_STARTS = 2
+_MAX_LOAD_SECONDS = 60.0
 _SOCKET_BYTES = 1 << 20
 _SECRETS = ("LINKWELL_MASTER_KEY",)
 _QUIET = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
@@ -164,6 +166,7 @@ class _Channel(asyncio.Protocol):
                 env=environment,
             )
         self._generation += 1
+        self._started = time.monotonic()
         self._lost_as = _LOST
         self._kept: Kept | None = None
         self._ready = False
@@ -270,12 +273,13 @@ class _Channel(asyncio.Protocol):
         self._process.wait()
 
     def _watch(self) -> None:
-        """See after the deadline whether the process is still at the same image."""
-        head = self._jobs[0] if self._jobs else None
+        """See after the deadline whether the process is still at the same image; the time it takes to load does not count."""
+        head = self._jobs[0] if self._jobs and self._ready else None
 
         def look_again() -> None:
             self._timer = None
-            if self._jobs and self._jobs[0] is head:
+            loading_for_ever = not self._ready and time.monotonic() - self._started > _MAX_LOAD_SECONDS
+            if self._jobs and (self._jobs[0] is head or loading_for_ever):
                 self._lost_as = _TOO_SLOW
                 self._process.kill()
             if self._jobs:
