@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from linkwell.audit.bound import upper_count, upper_share
     from linkwell.audit.checkers import CheckReport, Question, Verdict, check_links, find_checker, read_verdicts
     from linkwell.audit.expansion import ExpandReport, expand
+    from linkwell.audit.live import check_live, require_live
     from linkwell.audit.personal import PERSONAL_DATA_KINDS, personal_data
     from linkwell.audit.questions import questions_about
     from linkwell.audit.record import AuditRecord, find_audit, links_fingerprint
@@ -24,6 +25,7 @@ __getattr__ = face_of(
         "bound": ("upper_count", "upper_share"),
         "checkers": ("CheckReport", "Question", "Verdict", "check_links", "find_checker", "read_verdicts"),
         "expansion": ("ExpandReport", "expand"),
+        "live": ("check_live", "require_live"),
         "personal": ("PERSONAL_DATA_KINDS", "personal_data"),
         "questions": ("questions_about",),
         "record": ("AuditRecord", "find_audit", "links_fingerprint"),
@@ -50,6 +52,7 @@ __all__ = [
     "audit",
     "audit_findings",
     "check_links",
+    "check_live",
     "draw_sample",
     "enter_sample",
     "expand",
@@ -60,6 +63,7 @@ __all__ = [
     "questions_about",
     "read_verdicts",
     "report_lines",
+    "require_live",
     "residual_risk",
     "upper_count",
     "upper_share",

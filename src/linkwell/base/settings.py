@@ -232,6 +232,8 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     personal_data: bool = True
     """Whether captions and URL paths are searched for e-mail addresses, phone numbers, and numbers of cards, accounts and persons."""
+    live: bool = False
+    """Whether `audit live` may fetch links that were never fetched, to hash them in memory and drop them."""
     checkers: dict[str, CheckerSettings] = msgspec.field(default_factory=dict)
     """Authorised matchers by name; the name is what `audit check --by` takes."""
 

@@ -1,4 +1,4 @@
-"""The command `audit`, and those about what an audit came to: `audit sample`, `sampled`, `report`, `expand`, `check`."""
+"""The command `audit`, and those about what an audit came to: `audit sample`, `sampled`, `report`, `expand`, `check`, `live`."""
 
 import sys
 from dataclasses import asdict
@@ -20,6 +20,7 @@ def add_audit_commands(app: typer.Typer) -> None:
     group.command("report")(report)
     group.command("expand")(expand)
     group.command("check")(check)
+    group.command("live")(live)
     app.add_typer(group, name="audit")
 
 
@@ -221,6 +222,65 @@ def check(
     if done.not_asked:
         lines.append(f"Not asked: {done.not_asked:,} without a hash, whose URL may not be sent (send_urls).")
     emit(asdict(done), as_json, *lines)
+
+
+def live(  # noqa: PLR0917 - Typer passes by name
+    limit: Annotated[int, typer.Argument(metavar="N", min=1, help="At most so many links.")],
+    ground: Annotated[
+        str,
+        typer.Option("--authorised-by", metavar="TEXT", help="On what ground this is allowed; it stands in the log."),
+    ],
+    who: WhoOption,
+    second: Annotated[str, typer.Option("--second", metavar="WHO2", help="Who agrees: another person.")],
+    release: _ReleaseOption = None,
+    allow_net: Annotated[
+        list[str] | None,
+        typer.Option("--allow-net", metavar="CIDR", help="A private network that may be connected to all the same."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Look live at links that were never fetched: hashed in memory, matched, dropped; their digests stay. Off by default.
+
+    The settings have to allow it (audit.live), and two people stand in the log, with the ground, before the first request.
+
+    Example: linkwell audit live 1000 --authorised-by "licence of 3 May" --as ada --second ben
+    """
+    from linkwell.audit import check_live, require_live
+    from linkwell.cases import CaseBook, two_people
+    from linkwell.lists import read_findings
+
+    opened = open_workspace(workspace)
+    require_live(opened)
+    who, second = two_people(who, second, "audit live")
+    links, label = _links(opened, release)
+    book = CaseBook.open(opened)
+    book.check_lists(opened)
+    book.log("live check authorised", who, None, {"second": second, "ground": ground, "label": label, "limit": limit})
+    done = check_live(
+        opened,
+        links,
+        label,
+        limit=limit,
+        engine=open_engine(opened),
+        withhold=book.quarantined(),
+        allow_net=tuple(allow_net or ()),
+    )
+    if done is None:
+        emit({"links": 0}, as_json, "Every link has an entry in the ledger.")
+        return
+    numbers = book.open_from_findings(read_findings(opened))
+    counts = {"links": done.links, "hashed": done.success, "matched": done.withheld, **done.failed}
+    book.log("live check done", who, None, {"label": label, **counts})
+    lost = f"{sum(done.failed.values()):,} not to be had" + (f" ({counted(done.failed)})" if done.failed else "")
+    seen = f"{done.success:,} hashed and dropped, {done.withheld:,} matched or listed by URL"
+    lines = [f"{done.links:,} links looked at: {seen}, {lost}.", "Run linkwell audit to count them in."]
+    if numbers:
+        lines.append(f"New cases: {', '.join(map(str, numbers))}. See them with: linkwell cases list")
+    emit(counts | {"cases": numbers}, as_json, *lines)
+    if numbers:
+        raise typer.Exit(1)
 
 
 def report(

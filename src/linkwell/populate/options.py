@@ -10,7 +10,7 @@ from linkwell.pictures import FORMATS, RESIZE_MODES, Kept
 from linkwell.populate.boxes import read_boxes
 from linkwell.populate.expected import read_expected
 from linkwell.populate.guard import AddressPolicy, parse_pins
-from linkwell.populate.writer import OUTPUTS
+from linkwell.populate.writer import NOTHING, OUTPUTS
 
 MAX_SIZE_PIXELS = 16_383
 """The longest side that every format can hold."""
@@ -38,7 +38,8 @@ class PopulateOptions:
     keep_original: bool = False
     """Store the bytes as they came; then nothing is resized or encoded."""
     output: str = "webdataset"
-    """img2dataset's names: `webdataset` (tar shards), `files` (a folder for each shard), `parquet` (images in the table)."""
+    """img2dataset's names: `webdataset` (tar shards), `files` (a folder for each shard), `parquet` (images in the table);
+    and `none`: nothing of an image is kept but its digests, in the ledger."""
     boxes: Path | None = None
     """A parquet file of boxes to blur in the images: columns `url` or `link_id`, and `boxes`, as shares of the sides."""
     shard_rows: int | None = None
@@ -96,7 +97,7 @@ def check_options(options: PopulateOptions) -> None:
 
 
 def _check_pictures(options: PopulateOptions) -> None:
-    if options.output not in OUTPUTS:
+    if options.output not in (*OUTPUTS, NOTHING):
         raise UsageError(
             f"{options.output!r} is no way to lay out images", "--output", f"Use one of {', '.join(OUTPUTS)}."
         )

@@ -16,7 +16,7 @@ from linkwell.ledger import read_ledger_part
 from linkwell.lists import Finding
 from linkwell.populate.failures import passes
 from linkwell.populate.params import ShardParams
-from linkwell.populate.writer import COPY_SCHEMA
+from linkwell.populate.writer import COPY_SCHEMA, NOTHING
 
 _BATCH_ROWS = 256
 _BESIDE = frozenset({"json", "txt"})
@@ -92,6 +92,8 @@ class Previous:
             yield from table.to_pylist()
 
     def _read_images(self) -> Iterator[_Image]:
+        if self._params.output == NOTHING:
+            return iter(())
         if self._params.output == "parquet":
             return self._from_table()
         return self._from_tar() if self._params.output == "webdataset" else self._from_folder()

@@ -29,7 +29,7 @@ from linkwell.populate.runtime import Runtime, run_alone
 from linkwell.populate.spool import InFile, Spool
 from linkwell.populate.transport import Target, parse_target
 from linkwell.populate.want import Outcome, RowWant
-from linkwell.populate.writer import SUCCESS, ShardWriter
+from linkwell.populate.writer import NOTHING, SUCCESS, ShardWriter
 from linkwell.rights import EVIDENCE_SCHEMA, Evidence, evidence_table
 
 _ROWS_AT_ONCE = 256
@@ -193,7 +193,7 @@ class Shard:
             if outcome.withheld or examined.failure is None or examined.failure.kind != "not_an_image":
                 self._ledger.append((self.ids[row], datetime.now(UTC), examined.digests))
             if examined.image is not None:
-                if outcome.failure is None and not outcome.withheld:
+                if outcome.failure is None and not outcome.withheld and self.params.output != NOTHING:
                     with storage_errors(self._to):
                         image = self._spool.put(examined.image)
                 outcome.examined = dataclasses.replace(examined, image=None)
@@ -224,7 +224,7 @@ class Shard:
         failure, trace = outcome.failure, outcome.trace
         consent = outcome.consent
         verdicts: Mapping[str, object] = link if consent is None else consent.verdicts._asdict()
-        done = outcome.examined if failure is None else None
+        done = outcome.examined if failure is None and self.params.output != NOTHING else None
         self._writer.add(
             {
                 "caption": link["text"],

@@ -68,6 +68,8 @@ COPY_SCHEMA: pa.Schema = pa.schema(
 """A row of a copy's sibling parquet: img2dataset's columns in its order, then ours."""
 
 OUTPUTS: Final = ("webdataset", "files", "parquet")
+NOTHING: Final = "none"
+"""No image is kept, in no file and for no time: digests go into the ledger, outcomes into the table."""
 """img2dataset's names for how images are laid out."""
 SUCCESS: Final = "success"
 _ROWS_AT_ONCE = 256
@@ -164,7 +166,7 @@ class ShardWriter:
         """Open the files.
 
         Args:
-            output: one of `OUTPUTS`.
+            output: one of `OUTPUTS`, or `NOTHING`.
             images: the tar or the folder; not used for `parquet`, whose images stand in the table.
             parquet: the table.
             form: the format of the images, which names the table's column of them.
@@ -176,7 +178,7 @@ class ShardWriter:
             self._members = TarWriter(images)
         elif output == "files":
             self._members = FolderWriter(images)
-        else:
+        elif output != NOTHING:
             self._column = form
             schema = schema.append(
                 pa.field(form, pa.binary(), metadata={"meaning": "the image file; null for a failure"})
