@@ -43,10 +43,9 @@ class Story:
         self.urls = {name: f"http://{ADDRESS}:{server.port}/{name}.jpg" for name in (*NAMES, "dead")}
         self.links = write_links(tmp_path / "links.parquet", list(self.urls.values()))
         exact = hashlib.sha256(server.pictures["/exact.jpg"]).hexdigest()
-        listed = tmp_path / "list.txt"
+        listed = tmp_path.with_name(f"{tmp_path.name}-list.txt")  # outside what is searched
         listed.write_text(f"# synthetic\nsha256 {exact}\nurl {self.urls['listed-url']}\n")
         import_list(self.workspace, listed, source="org-a")
-        listed.unlink()
 
     def look(self, limit: int = 100) -> dict[str, int] | None:
         """Run a live check."""
