@@ -18,8 +18,9 @@ STATE_FOLDER = ".linkwell"
 """Inside a copy: the feed's trusted state, receipts, the key. Nothing in it names a sample that went."""
 COPY_FILE = "linkwell.copy"
 JOURNAL_FILE = "linkwell.purge"
+_MANIFEST_FILE, _MANIFEST_FORMAT = "manifest.json", "linkwell-release-"
 
-_LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
+_LEFTOVER = re.compile(r"\..+\.\d+\.tmp(\.wal)?")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
 
@@ -163,9 +164,26 @@ def _refuse(error: OSError) -> None:
 
 
 def _description(path: Path) -> CopyFile | None:
+    """What a copy says it is, or the manifest of a release that was got into the folder."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=CopyFile)
     except FileNotFoundError:
-        return None
+        pass
     except msgspec.DecodeError as error:
         raise FormatError(f"this does not describe a copy: {error}", str(path)) from error
+    try:
+        manifest = msgspec.json.decode((path.parent / _MANIFEST_FILE).read_bytes(), type=_Manifest)
+    except (FileNotFoundError, msgspec.DecodeError):  # many a project has a file of that name
+        return None
+    if not manifest.format.startswith(_MANIFEST_FORMAT):
+        return None
+    return CopyFile(manifest.format, manifest.dataset, "release", manifest.version, manifest.revision)
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    """Of a release's manifest, what says which it is."""
+
+    format: str
+    dataset: str
+    version: str
+    revision: int

@@ -96,7 +96,9 @@ def _columns_to_ask(columns: IdentityColumns, wanted: Wanted, *, ours: bool) -> 
     by_id = columns.link_id or columns.url
     if columns.cell is None:
         return [name for name in (by_id,) if name], every
-    return [columns.cell, *([by_id] if by_id and len(wanted.without_cells) else [])], every
+    # Whose cells they are is known only in a copy that says so: elsewhere the ids of whole cells are looked for, too.
+    ids = wanted.without_cells if ours else wanted.ids
+    return [columns.cell, *([by_id] if by_id and len(ids) else [])], every
 
 
 _Found = tuple[npt.NDArray[np.bool_], "pa.ChunkedArray[Any] | None", "npt.NDArray[np.bool_] | None"]

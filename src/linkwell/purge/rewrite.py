@@ -77,6 +77,8 @@ def _purge(sight: Sight, unit: Unit, path: Path, *, hash_all: bool, in_place: In
     scan = kind.scan(sight, unit)
     before = records_of(sight.root, unit, hashed=hash_all)
     if not scan.hit:
+        if noted and noted.changing:  # killed when all of it was done, and before that was noted
+            write_note(path, Note(unit.name, noted.records))
         return UnitRecord(unit.name, _all(before, {}, noted), scan.unidentified)
     _check_writable(sight.root, scan)
     links = sum((sight.root / touch.name).stat().st_nlink > 1 for touch in scan.touched)
