@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.e2e.archive import Response, Site, write_warc
 
 from linkwell.base.workspace import Workspace
-from linkwell.build import build, current_build
+from linkwell.build import build, current_build, depth
 from linkwell.engine import Engine
 
 
@@ -17,6 +20,39 @@ def test_a_page_nested_without_end_is_read_up_to_a_depth(tmp_path: Path, workspa
     archive = write_warc(tmp_path / "deep.warc.gz", site.responses)
     report = build(workspace, [str(archive)], crawl=None, engine=engine)
     assert (report.links, report.pages_cut) == (1, 1)
+
+
+PIECES = [
+    "<div>",
+    "</div>",
+    "<b",
+    "</b>",
+    "<B x=1>",
+    "<p>",
+    "<P>",
+    "<li>",
+    "<lis>",
+    "<br/>",
+    "<br",
+    "<",
+    ">",
+    "</",
+    "é",
+    "<ol<li>",
+    "/",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40), st.integers(1, 6))
+def test_what_spares_the_walk_through_the_tags_changes_nothing(pieces: list[str], limit: int) -> None:
+    """A page with too few tags that can nest is not walked through; if it were, it would not be cut."""
+    html = "".join(pieces).encode()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(depth, "MAX_DEPTH", limit)
+        patched.setattr(depth, "_FEW_TAGS", 0)
+        walked = depth._walked(html)
+        assert depth.depth_end(html) == walked
+        assert walked == len(html) or html.count(b"<", 0, walked) >= limit
 
 
 def test_an_archive_without_links_does_not_become_the_current_build(

@@ -22,7 +22,7 @@ BASE = "http://site.example/a/"
 def page_of(html: str) -> Page:
     """The page that a text makes."""
     page = Page(BASE, "", "w", 0, None, [])
-    fill_page(page, html)
+    fill_page(page, html.encode())
     return page
 
 

@@ -1,4 +1,4 @@
-"""Which character encoding a page is in, as the HTML standard decides, and its text.
+"""Which character encoding a page is in, as the HTML standard decides, and its text as UTF-8, which is what the parser reads.
 
 The order: a byte order mark, the `charset` of the Content-Type header, a `<meta>` within the first 1,024 bytes; then UTF-8 if
 the bytes are valid UTF-8 (the standard lets a reader detect, and no other encoding yields valid UTF-8 by chance), then
@@ -42,8 +42,8 @@ _LABELS = {
 }  # fmt: skip
 
 
-def decode_page(body: bytes, content_type: str | None) -> tuple[str, bool]:
-    """The text of a page, and whether bytes had to be replaced because they are not in the encoding that was stated.
+def page_as_utf8(body: bytes, content_type: str | None) -> tuple[bytes, bool]:
+    """The text of a page in UTF-8, and whether bytes had to be replaced because they are not in the encoding that was stated.
 
     Args:
         body: the page's bytes.
@@ -60,11 +60,10 @@ def decode_page(body: bytes, content_type: str | None) -> tuple[str, bool]:
     codec_stated = (_codec(stated[1]) if stated else None) or _prescan(body[:_PRESCAN_BYTES])
     if codec_stated:
         return _decoded(body, codec_stated)
-    try:
-        return body.decode("utf-8"), False
-    except UnicodeDecodeError:
-        # windows-1252 of the standard maps all bytes; Python's leaves five out.
-        return body.decode("cp1252", "replace"), False
+    if _is_utf8(body):
+        return body, False
+    # windows-1252 of the standard maps all bytes; Python's leaves five out.
+    return body.decode("cp1252", "replace").encode(), False
 
 
 def _prescan(head: bytes) -> str | None:
@@ -93,8 +92,21 @@ _NOT_OF_THE_WEB = frozenset(
 )
 
 
-def _decoded(body: bytes, codec: str) -> tuple[str, bool]:
+def _is_utf8(body: bytes) -> bool:
+    if body.isascii():
+        return True
     try:
-        return body.decode(codec), False
+        body.decode("utf-8")
     except UnicodeDecodeError:
-        return body.decode(codec, "replace"), codec != "cp1252"
+        return False
+    return True
+
+
+def _decoded(body: bytes, codec: str) -> tuple[bytes, bool]:
+    if codec == "utf-8" and _is_utf8(body):
+        return body, False
+    try:
+        # A codec may let half a surrogate pair through, which UTF-8 has not.
+        return body.decode(codec).encode("utf-8", "ignore"), False
+    except UnicodeDecodeError:
+        return body.decode(codec, "replace").encode("utf-8", "ignore"), codec != "cp1252"

@@ -182,7 +182,7 @@ class LinkCollector:
     def _not_kept(self, page: Page, first: int) -> Iterator[str]:
         """The URLs of the page's pictures that are no rows from `first` on."""
         kept = set(self._urls[first:])
-        for src in {image.url for image in page.images}:
+        for src in dict.fromkeys(image.url for image in page.images):
             url, reason = self._resolver.resolve(src)
             if reason is None and url not in kept:
                 yield url

@@ -8,11 +8,11 @@ that stands.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborNode
 
 from linkwell.build.page import ALT, Image, ImageRights, Page, Size
 
@@ -23,6 +23,11 @@ LAZY_ATTRIBUTES = (
 """Where scripts keep an image's address until it is scrolled to, the usual ones first."""
 
 LAZY_SRCSETS = ("data-srcset", "data-lazy-srcset", "data-original-set")
+
+_MORE_ADDRESSES = frozenset({*LAZY_ATTRIBUTES, "srcset", *LAZY_SRCSETS})
+
+Attributes = Mapping[str, str | None]
+"""Of one element: names in small letters and values, None where an attribute has no value."""
 
 _CANDIDATE = re.compile(r"[\s,]*([^\s,](?:[^\s]*[^\s,])?)(?:,|\s++([^,()]*+(?:\([^)]*+\)[^,()]*+)*+)(?:,|$)|\s*+$)")
 _DESCRIPTOR = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([wx])")
@@ -52,35 +57,50 @@ class _Found:
         self.sources.append(source)
 
 
-def find_pictures(page: Page, tree: LexborHTMLParser, html: str) -> None:
-    """Put all pictures of a page into `page.images`, `sizes`, `text_sources` and `rights`."""
+def find_pictures(
+    page: Page,
+    images: Iterable[LexborNode],
+    metas: Sequence[Attributes],
+    scripts: Iterable[LexborNode],
+    *,
+    nested: bool,
+) -> None:
+    """Put all pictures of a page into `page.images`, `sizes`, `text_sources` and `rights`.
+
+    Args:
+        page: gets them.
+        images: every `<img>`, in the page's order.
+        metas: attributes of every `<meta>`, in the page's order.
+        scripts: scripts of which some may be JSON-LD.
+        nested: whether there is a `<picture>` or a `<figcaption>`.
+    """
     found = _Found(page)
-    nested = "<picture" in html or "<figcaption" in html or "<PICTURE" in html or "<FIGCAPTION" in html
-    for node in tree.css("img"):
-        attributes = node.attributes
-        _add_img(found, node, attributes, nested=nested)
-    if "og:image" in html:
-        _add_open_graph(found, tree)
-    if "ImageObject" in html:
-        for script in tree.css("script"):
-            if (script.attributes.get("type") or "").partition(";")[0].strip().lower() == "application/ld+json":
-                _add_image_objects(page, found, script.text(deep=True))
+    for node in images:
+        _add_img(found, node, nested=nested)
+    _add_open_graph(found, metas)
+    for script in scripts:
+        if (script.attributes.get("type") or "").partition(";")[0].strip().lower() == "application/ld+json":
+            text = script.text(deep=True)
+            # JSON may spell a letter by its number.
+            if "ImageObject" in text or "\\u00" in text:
+                _add_image_objects(page, found, text)
     page.sizes = found.sizes
     page.text_sources = found.sources
 
 
-def _add_img(found: _Found, node: LexborNode, attributes: dict[str, str | None], *, nested: bool) -> None:
+def _add_img(found: _Found, node: LexborNode, *, nested: bool) -> None:
+    attributes = node.attributes
     src, text, source = attributes.get("src") or "", attributes.get("alt") or "", ALT
     ancestors = list(_ancestors(node)) if nested else []
     if not text or text.isspace():
         text, source = _other_caption(attributes, ancestors)
     size = (pixels(attributes.get("width")), pixels(attributes.get("height")))
     found.add(src, text, source, size)
-    if src and len(attributes) < 3 and not ancestors:  # noqa: PLR2004 - src and alt: nothing further
+    picture = next((each for each in ancestors if each.tag == "picture"), None)
+    if picture is None and not _MORE_ADDRESSES.intersection(attributes):
         return
     others = [next(filter(None, map(attributes.get, LAZY_ATTRIBUTES)), None), largest(attributes.get("srcset"))]
     others.extend(largest(attributes.get(name)) for name in LAZY_SRCSETS if name in attributes)
-    picture = next((each for each in ancestors if each.tag == "picture"), None)
     if picture is not None:
         others.append(_largest_source(picture))
     for url in dict.fromkeys(others):
@@ -98,7 +118,7 @@ def _ancestors(node: LexborNode) -> Iterator[LexborNode]:
         parent = parent.parent
 
 
-def _other_caption(attributes: dict[str, str | None], ancestors: list[LexborNode]) -> tuple[str, str]:
+def _other_caption(attributes: Attributes, ancestors: list[LexborNode]) -> tuple[str, str]:
     figure = next((each for each in ancestors if each.tag == "figure"), None)
     caption = figure.css_first("figcaption") if figure is not None else None
     texts = (
@@ -145,11 +165,10 @@ def pixels(value: str | None) -> int | None:
     return side if 0 < side <= _MAX_SIDE else None
 
 
-def _add_open_graph(found: _Found, tree: LexborHTMLParser) -> None:
+def _add_open_graph(found: _Found, metas: Sequence[Attributes]) -> None:
     """Each `og:image` with the properties that follow it, as the Open Graph protocol has them in groups."""
     groups: list[dict[str, str]] = []
-    for node in tree.css("meta"):
-        attributes = node.attributes
+    for attributes in metas:
         name = (attributes.get("property") or attributes.get("name") or "").strip().lower()
         if not name.startswith("og:image"):
             continue

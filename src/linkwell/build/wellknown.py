@@ -89,20 +89,21 @@ def read_capture(record: WarcRecord, warc: str) -> Capture | None:
         return None
     url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
     kind = well_known_kind(url)
-    status, location, coding, transfer = 0, None, "", ""
+    http = None
     if record.record_type == WarcRecordType.response:
         if kind is None and not (record.headers.get("Content-Type") or "").startswith("application/http"):
             return None
         record.parse_http(auto_decode="none", strict_mode=False)
-        if record.http_headers is None:
+        http = record.http_headers
+        if http is None:
             return None
-        kind = kind or well_known_kind(url, record.http_headers.get("Content-Type"))
-        status = record.http_headers.status_code or 0
-        location = record.http_headers.get("Location")
-        coding = record.http_headers.get("Content-Encoding") or ""
-        transfer = record.http_headers.get("Transfer-Encoding") or ""
+        kind = kind or well_known_kind(url, http.get("Content-Type"))
     if kind is None:
         return None
+    status, location, coding, transfer = 0, None, "", ""
+    if http is not None:
+        status, location = http.status_code or 0, http.get("Location")
+        coding, transfer = http.get("Content-Encoding") or "", http.get("Transfer-Encoding") or ""
     body = unpack_body(record.reader.read(MAX_WELL_KNOWN_BYTES), transfer, coding, MAX_WELL_KNOWN_BYTES)
     seen_at = seconds_of(record.headers.get("WARC-Date") or "")
     return Capture(url, kind, status, location, body, seen_at, warc, record.stream_pos)
