@@ -121,7 +121,10 @@ def _attempt(name: str, look: Callable[[], tuple[State, str, str]]) -> Check:
 
 def _key(workspace: Workspace) -> tuple[State, str, str]:
     workspace.master_key()
-    source = f"from {MASTER_KEY_VARIABLE}" if MASTER_KEY_VARIABLE in os.environ else "in keys/master.key"
+    named = workspace.settings.keys.master.partition(":")[0]
+    source = f"by {named}, as the settings say" if named else "in keys/master.key"
+    if MASTER_KEY_VARIABLE in os.environ:
+        source = f"from {MASTER_KEY_VARIABLE}"
     return "ok", source, "Keep a copy of it apart from the workspace."
 
 

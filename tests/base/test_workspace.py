@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linkwell.base.errors import BusyError, FormatError, MissingError, MissingKeyError, UsageError
+from linkwell.base.errors import BusyError, FormatError, MissingError, MissingKeyError, SafetyError, UsageError
 from linkwell.base.workspace import MASTER_KEY_VARIABLE, Workspace, folder_lock
 
 
@@ -91,3 +91,26 @@ def test_a_lock_is_exclusive_and_dies_with_its_process(tmp_path: Path) -> None:
         holder.wait()
     with folder_lock(tmp_path, "x"):
         pass
+
+
+def test_the_master_key_may_come_from_a_command_or_a_file(tmp_path: Path) -> None:
+    """Settings name a place of the key: nothing of it is kept in the workspace, and a command is run once in a process."""
+    counted = tmp_path / "asked"
+    key = "cd" * 32
+    script = tmp_path / "give"
+    script.write_text(f"#!/bin/sh\necho x >> {counted}\necho {key}\n")
+    script.chmod(0o700)
+    by_command = Workspace.create(tmp_path / "a", "birds", f'dataset = "birds"\n[keys]\nmaster = "command:{script}"\n')
+    assert by_command.master_key() == by_command.master_key() == bytes.fromhex(key)
+    assert counted.read_text().split() == ["x"]
+    assert not list(by_command.keys.iterdir())
+    by_file = Workspace.create(tmp_path / "b", "birds", 'dataset = "birds"\n[keys]\nmaster = "file:../key"\n')
+    (tmp_path / "key").write_text(key)
+    (tmp_path / "key").chmod(0o644)
+    with pytest.raises(SafetyError, match="others than its owner"):
+        by_file.master_key()
+    (tmp_path / "key").chmod(0o600)
+    assert by_file.master_key() == bytes.fromhex(key)
+    gone = Workspace.create(tmp_path / "c", "birds", 'dataset = "birds"\n[keys]\nmaster = "command:false"\n')
+    with pytest.raises(MissingKeyError, match="the command that gives the secret failed"):
+        gone.master_key()

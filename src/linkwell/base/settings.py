@@ -238,6 +238,14 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Authorised matchers by name; the name is what `audit check --by` takes."""
 
 
+class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where keys come from that are not kept in the workspace."""
+
+    master: str = ""
+    """Where the master key is, as 64 hex digits: `env:NAME`, `file:PATH` or `command:LINE` (a password manager, a key service); empty for
+    `keys/master.key`. `LINKWELL_MASTER_KEY` in the environment comes before both."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `linkwell.toml`."""
 
@@ -249,6 +257,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recall: RecallSettings = RecallSettings()
     lists: ListsSettings = ListsSettings()
     audit: AuditSettings = AuditSettings()
+    keys: KeySettings = KeySettings()
 
 
 def read_settings(path: Path) -> Settings:
@@ -259,12 +268,23 @@ def read_settings(path: Path) -> Settings:
         FormatError: it is not TOML, or holds a setting that does not exist or has the wrong type.
     """
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_bytes()
     except FileNotFoundError as error:
         raise MissingError("there is no such file", str(path), "Make a workspace with: linkwell init DIR") from error
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: bytes, where: str) -> Settings:
+    """Read the text of a `linkwell.toml`; `where` names it in errors.
+
+    Raises:
+        FormatError: it is not TOML, or holds a setting that does not exist or has the wrong type.
+    """
+    try:
+        raw = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FormatError(f"this is not TOML: {error}", str(path)) from error
+        raise FormatError(f"this is not TOML: {error}", where) from error
     try:
         return msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
-        raise FormatError(str(error), str(path), "docs/settings.md lists every setting.") from error
+        raise FormatError(str(error), where, "docs/settings.md lists every setting.") from error

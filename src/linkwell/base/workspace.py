@@ -18,11 +18,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
+from linkwell.base.credentials import read_credential
 from linkwell.base.errors import BusyError, FormatError, MissingError, MissingKeyError, UsageError
-from linkwell.base.settings import Settings, read_settings
+from linkwell.base.settings import Settings, parse_settings, read_settings
 from linkwell.base.shards import storage_errors, write_bytes
 
 SETTINGS_FILE = "linkwell.toml"
@@ -73,9 +74,11 @@ class Workspace:
         with storage_errors(root):
             for folder, mode in _FOLDERS.items():
                 (root / folder).mkdir(mode=mode, parents=True, exist_ok=True)
-        if not workspace._master_key_file.exists() and MASTER_KEY_VARIABLE not in os.environ:
+        text = (settings_text or f'dataset = "{dataset}"\n').encode()
+        elsewhere = MASTER_KEY_VARIABLE in os.environ or parse_settings(text, SETTINGS_FILE).keys.master
+        if not workspace._master_key_file.exists() and not elsewhere:
             write_bytes(workspace._master_key_file, secrets.token_hex(_MASTER_KEY_BYTES).encode() + b"\n", mode=0o600)
-        write_bytes(root / SETTINGS_FILE, (settings_text or f'dataset = "{dataset}"\n').encode())
+        write_bytes(root / SETTINGS_FILE, text)
         return workspace
 
     @classmethod
@@ -151,15 +154,20 @@ class Workspace:
     def master_key(self) -> bytes:
         """The 32-byte key that ledger, lists and findings are encrypted under.
 
-        From the environment (`LINKWELL_MASTER_KEY`, 64 hex digits), else from `keys/master.key`.
+        From the environment (`LINKWELL_MASTER_KEY`, 64 hex digits), else from where the settings say (`keys.master`), else from
+        `keys/master.key`.
 
         Raises:
             MissingKeyError: there is none.
             FormatError: it is not 64 hex digits.
+            SafetyError: others can read the file that the settings name.
         """
         text = os.environ.get(MASTER_KEY_VARIABLE)
         source = MASTER_KEY_VARIABLE
-        if text is None:
+        if text is None and self.settings.keys.master:
+            source = "keys.master"
+            text = _named_key(self.settings.keys.master, self.root)
+        elif text is None:
             source = str(self._master_key_file)
             try:
                 text = self._master_key_file.read_text("ascii", errors="replace")
@@ -186,6 +194,12 @@ class Workspace:
         """
         with folder_lock(self.root / ".locks", name):
             yield
+
+
+@lru_cache(maxsize=16)
+def _named_key(reference: str, root: Path) -> str:
+    """The key that settings name, asked for once in a process: a command may ask a person."""
+    return read_credential(reference, "keys.master", root)
 
 
 @contextmanager
