@@ -75,9 +75,11 @@ def _purge(sight: Sight, unit: Unit, path: Path, *, hash_all: bool, in_place: In
     kind = kind_of(unit)
     noted = read_note(path)
     scan = kind.scan(sight, unit)
+    rows_at_first = noted.changing if noted else {}
+    noted = _settled(noted, scan)
     before = records_of(sight.root, unit, hashed=hash_all)
     if not scan.hit:
-        if noted and noted.changing:  # killed when all of it was done, and before that was noted
+        if rows_at_first and noted:  # killed when all of it was done, and before that was noted
             write_note(path, Note(unit.name, noted.records))
         return UnitRecord(unit.name, _all(before, {}, noted), scan.unidentified)
     _check_writable(sight.root, scan)
@@ -94,11 +96,10 @@ def _purge(sight: Sight, unit: Unit, path: Path, *, hash_all: bool, in_place: In
                 planned[touch.name] = new
         if changing:
             rows = {t.name: t.rows for t in scan.touched if t.name in changing}
-            rows |= {name: count for name, count in (noted.changing if noted else {}).items() if name in rows}
+            rows |= {name: count for name, count in rows_at_first.items() if name in rows}
             write_note(path, Note(unit.name, _merged(planned, noted), moves=moves, changing=rows))
             noted_at_all = True
             planned |= _change(kind, sight, scan, planned, rows)
-            noted = None if noted and noted.changing else noted  # its counts are in the rows of before
         note = Note(unit.name, _merged(planned, noted), list(scan.deletes), moves)
         write_note(path, note)
         noted_at_all = True
@@ -113,6 +114,23 @@ def _purge(sight: Sight, unit: Unit, path: Path, *, hash_all: bool, in_place: In
             for temporary, _name in moves:
                 (sight.root / temporary).unlink(missing_ok=True)
     return UnitRecord(unit.name, _all(before, planned, noted), scan.unidentified, links)
+
+
+def _settled(noted: Note | None, scan: Scan) -> Note | None:
+    """Of a note whose change in place was stopped: what was done counts, what was not is only known by what it was before.
+
+    Rows of a file that is still being changed are counted from those it had at first.
+    """
+    if noted is None or not noted.changing:
+        return noted
+    touched = {touch.name for touch in scan.touched}
+    records = [
+        record
+        if record.name in noted.changing and record.name not in touched
+        else msgspec.structs.replace(record, rows_removed=0, sha256_after="")
+        for record in noted.records
+    ]
+    return msgspec.structs.replace(noted, records=records)
 
 
 def _planned(scan: Scan, before: dict[str, FileRecord]) -> dict[str, FileRecord]:
