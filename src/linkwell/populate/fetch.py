@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from linkwell.populate.failures import Failure, http_failure
+from linkwell.populate.large import LargeBodies
 from linkwell.populate.origins import (
     ROBOTS_PATH,
     TDMREP_PATH,
@@ -24,7 +25,6 @@ from linkwell.populate.schedule import News, Schedule
 from linkwell.populate.transport import Headers, Hop, Target, Transport, redirected, retry_after_seconds
 from linkwell.rights import MAX_WELL_KNOWN_BYTES, Policy, Signal
 
-_LARGE_AT_ONCE = 8
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FILE_REDIRECTS = 5
 _TROUBLE = frozenset({"connect", "tls", "timeout", "disconnected"})
@@ -111,7 +111,7 @@ class Fetcher:
         self.agent = product_token(user_agent)
         self.policy = policy
         self.ask_tdmrep = ask_tdmrep
-        self.large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self.large = LargeBodies()
         self._book = OriginBook()
         self._waiting: dict[str, list[_Image]] = {}
         self._loop = asyncio.get_running_loop()
@@ -195,7 +195,7 @@ class _Request:
     def admit(self, headers: Headers) -> None:
         """See `Reception.admit`."""
 
-    async def enlarge(self) -> None:
+    async def enlarge(self, declared_bytes: int | None) -> None:
         """See `Reception.enlarge`."""
 
     async def ask(self, *, last: bool) -> News:
@@ -255,17 +255,16 @@ class _Image(_Request):
         self.want = want
         self.first = target
         self.trace = Trace(url=target.url)
-        self._large = False
+        self._large_bytes = 0
 
     def admit(self, headers: Headers) -> None:
         """See `Reception.admit`."""
         self.want.admit(self.target.url, headers)
 
-    async def enlarge(self) -> None:
-        """Wait for one of the places for large bodies."""
-        if not self._large:
-            await self.fetcher.large.acquire()
-            self._large = True
+    async def enlarge(self, declared_bytes: int | None) -> None:
+        """Wait for room for a large body."""
+        if not self._large_bytes:
+            self._large_bytes = await self.fetcher.large.take(declared_bytes)
 
     async def ask(self, *, last: bool) -> News:
         """Send one request."""
@@ -286,9 +285,8 @@ class _Image(_Request):
                 return
         finally:
             self.hop = None
-            if self._large:
-                self.fetcher.large.release()
-                self._large = False
+            self.fetcher.large.give_back(self._large_bytes)
+            self._large_bytes = 0
         self.hop = hop
         if self.redirected(self.fetcher.limits.max_redirects):
             if self.want.check_hop(self.target.url):

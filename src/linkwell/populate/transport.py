@@ -11,7 +11,7 @@ import can_ada
 
 Headers = Sequence[tuple[str, str]]
 LARGE_BYTES = 1_000_000
-"""A body above this waits for one of a few places, so that memory is bounded by those and not by all requests in flight."""
+"""A body above this waits for room, so that memory is bounded by that and not by all requests in flight."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Reception(Protocol):
         """
         ...
 
-    async def enlarge(self) -> None:
-        """Wait for a place for a large body, kept until the row is done."""
+    async def enlarge(self, declared_bytes: int | None) -> None:
+        """Wait for room for a large body, kept until the row is done; None where its length is not declared."""
         ...
 
 

@@ -1,5 +1,6 @@
 """The web as a transport: one aiohttp session for a process, one TLS context, connections kept alive."""
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -78,7 +79,10 @@ class Web:
             body = await self._read(response, reception)
             coding = response.headers.get("Content-Encoding")
             if coding:
-                body = _decoded(body, coding, reception)
+                # It was not asked for, and a kilobyte of it may be fifty megabytes: one at a time.
+                await reception.enlarge(None)
+                loop = asyncio.get_running_loop()
+                body = await loop.run_in_executor(None, _decoded, body, coding, reception)
             return Hop(response.status, headers, body)
 
     async def _read(self, response: aiohttp.ClientResponse, reception: Reception) -> bytes:
@@ -96,7 +100,7 @@ class Web:
                 break
             pieces.append(piece)
             if size > LARGE_BYTES:
-                await reception.enlarge()
+                await reception.enlarge(declared)
         return b"".join(pieces)
 
 
