@@ -22,7 +22,8 @@ def _commands(command: object, path: tuple[str, ...] = ()) -> list[tuple[tuple[s
     children = getattr(command, "commands", None)
     if children is None:
         return [(path, command)]
-    return [leaf for name, child in children.items() for leaf in _commands(child, (*path, name))]
+    alone = [(path, command)] if path and getattr(command, "invoke_without_command", False) else []
+    return alone + [leaf for name, child in children.items() for leaf in _commands(child, (*path, name))]
 
 
 COMMANDS = _commands(get_command(app))
