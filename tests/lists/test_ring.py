@@ -1,7 +1,5 @@
 """The ring index answers as counting all bits of all pairs does. All hashes are made up."""
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -142,16 +140,6 @@ def test_read_only_and_sliced_arrays_are_taken() -> None:
     hits = np.zeros((1, 50), np.bool_)
     index.mark(queries[::2], hits)
     assert hits.all()
-
-
-def test_compiled_code_is_kept_where_only_the_user_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache folder is made with mode 0700; one that others may write to is not used."""
-    monkeypatch.setenv("LINKWELL_CACHE", str(tmp_path))
-    folder = kernels._cache_folder()
-    assert folder is not None
-    assert folder.stat().st_mode & 0o777 == 0o700
-    folder.chmod(0o777)
-    assert kernels._cache_folder() is None
 
 
 def test_tables_of_another_bank_are_refused() -> None:

@@ -1,24 +1,18 @@
 """The loops of the ring index, compiled by numba. Import it only where a large bank of PDQ hashes is searched: it costs 0.4 s.
 
-Compiled code is kept for the next process in the user's own cache folder (`LINKWELL_CACHE`, else `$XDG_CACHE_HOME/linkwell`, else
-`~/.cache/linkwell`), mode 0700, as Python keeps its bytecode; never in a workspace, which may come from somebody else. Where that
-folder is another's, or cannot be written, every process compiles anew (some seconds).
-
 Shapes: `parts` (hashes, 16) uint16, the sixteen parts of each hash; `words` (hashes, 4) uint64, the same bytes.
 """
 
-import os
-import stat
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
+
+from linkwell.base.compiled import compiled
 
 PARTS = 16
 BUCKETS = 1 << 16
@@ -41,8 +35,6 @@ _LEAST_BUDGET = 1_000_000
 _SCAN_TILE = 512
 """Hashes that stay in the processor's cache while several queries are compared with them."""
 
-_CACHE_VARIABLE = "LINKWELL_CACHE"
-
 Parts = npt.NDArray[np.uint16]
 Words = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.uint32]
@@ -50,30 +42,6 @@ Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
 
 Number = int | np.integer[Any]
-
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def _cache_folder() -> Path | None:
-    """A folder that only this user writes, or None."""
-    given = os.environ.get(_CACHE_VARIABLE) or os.environ.get("XDG_CACHE_HOME")
-    try:
-        folder = (Path(given) if given else Path.home() / ".cache") / "linkwell" / "compiled"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-    except (OSError, RuntimeError):
-        return None
-    mine = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return folder if mine and os.access(folder, os.W_OK) else None
-
-
-_CACHED = _cache_folder()
-if _CACHED is not None:
-    numba.config.CACHE_DIR = str(_CACHED)  # type: ignore[attr-defined] # set by name, elsewhere
-
-
-def _compiled(function: F) -> F:
-    return cast("F", numba.njit(cache=_CACHED is not None, nogil=True)(function))
 
 
 def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,7 +109,7 @@ def _lowest(_context: Any, number: Any) -> Any:
     return number(number), generate
 
 
-@_compiled
+@compiled()
 def build(parts: Parts, starts: Numbers, entries: Numbers, sketches: Parts) -> None:
     """Fill the sixteen tables.
 
@@ -202,7 +170,7 @@ class Answer(NamedTuple):
     entries: Numbers
 
 
-@_compiled
+@compiled()
 def _distance(bank: Bank, entry: Number, queries: Queries, row: Number) -> int:
     here, there = bank.words, queries.words
     bits: int = (
@@ -214,7 +182,7 @@ def _distance(bank: Bank, entry: Number, queries: Queries, row: Number) -> int:
     return bits
 
 
-@_compiled
+@compiled()
 def _first_table(one: Parts, other: Parts) -> int:
     """The first table in which two near hashes meet."""
     for table in range(PARTS):
@@ -226,7 +194,7 @@ def _first_table(one: Parts, other: Parts) -> int:
     return PARTS
 
 
-@_compiled
+@compiled()
 def _mark(answer: Answer, owner: Number, row: Number) -> None:
     if not answer.hits[owner, row]:
         answer.hits[owner, row] = True
@@ -234,7 +202,7 @@ def _mark(answer: Answer, owner: Number, row: Number) -> None:
             answer.missing[row] -= 1
 
 
-@_compiled
+@compiled()
 def _compare(  # noqa: PLR0917 - compiled functions take no keywords
     bank: Bank, held: Numbers, queries: Queries, row: Number, table: int, answer: Answer, found: int
 ) -> int:
@@ -251,7 +219,7 @@ def _compare(  # noqa: PLR0917 - compiled functions take no keywords
     return found
 
 
-@_compiled
+@compiled()
 def _scan(bank: Bank, queries: Queries, given_up: Places, answer: Answer, found: int) -> int:
     """Compare the queries that were given up at a table (-1: they were not) with every hash, for what it and later tables would find."""
     dear = np.flatnonzero(given_up >= 0)
@@ -275,7 +243,7 @@ def _scan(bank: Bank, queries: Queries, given_up: Places, answer: Answer, found:
     return found
 
 
-@_compiled
+@compiled()
 def search(bank: Bank, queries: Queries, answer: Answer) -> int:  # noqa: C901, PLR0912 - loops inside loops, which is all it is
     """Find every hash of the bank within 31 bits of each query.
 
