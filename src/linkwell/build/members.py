@@ -54,6 +54,8 @@ class Members:
                 at_end = not piece
                 offset += start
                 held, start = held[start:] + piece, 0
+                if not offset and not held.startswith(_MAGIC):
+                    return
                 continue
             record = _unpack(held[start:end]) if end >= 0 else None
             if record is not None:

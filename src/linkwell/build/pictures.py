@@ -26,6 +26,10 @@ LAZY_SRCSETS = ("data-srcset", "data-lazy-srcset", "data-original-set")
 
 _MORE_ADDRESSES = frozenset({*LAZY_ATTRIBUTES, "srcset", *LAZY_SRCSETS})
 
+_MORE_CAPTIONS = frozenset({"title", "aria-label"})
+_NO_SIZE: Size = (None, None)
+_NOTHING_AROUND: dict[str | None, LexborNode] = {}
+
 Attributes = Mapping[str, str | None]
 """Of one element: names in small letters and values, None where an attribute has no value."""
 
@@ -51,7 +55,7 @@ class _Found:
         self.sizes: list[Size] = []
         self.sources: list[str] = []
 
-    def add(self, url: str, text: str, source: str, size: Size = (None, None)) -> None:
+    def add(self, url: str, text: str, source: str, size: Size = _NO_SIZE) -> None:
         self.images.append(Image(url, text))
         self.sizes.append(size)
         self.sources.append(source)
@@ -91,13 +95,16 @@ def find_pictures(
 def _add_img(found: _Found, node: LexborNode, *, nested: bool) -> None:
     attributes = node.attributes
     src, text, source = attributes.get("src") or "", attributes.get("alt") or "", ALT
-    ancestors = list(_ancestors(node)) if nested else []
+    around = _around(node) if nested else _NOTHING_AROUND
     if not text or text.isspace():
-        text, source = _other_caption(attributes, ancestors)
-    size = (pixels(attributes.get("width")), pixels(attributes.get("height")))
+        text, source = ("", ALT)
+        if around or not _MORE_CAPTIONS.isdisjoint(attributes):
+            text, source = _other_caption(attributes, around.get("figure"))
+    width, height = attributes.get("width"), attributes.get("height")
+    size = (pixels(width), pixels(height)) if width or height else _NO_SIZE
     found.add(src, text, source, size)
-    picture = next((each for each in ancestors if each.tag == "picture"), None)
-    if picture is None and not _MORE_ADDRESSES.intersection(attributes):
+    picture = around.get("picture")
+    if picture is None and _MORE_ADDRESSES.isdisjoint(attributes):
         return
     others = [next(filter(None, map(attributes.get, LAZY_ATTRIBUTES)), None), largest(attributes.get("srcset"))]
     others.extend(largest(attributes.get(name)) for name in LAZY_SRCSETS if name in attributes)
@@ -108,18 +115,19 @@ def _add_img(found: _Found, node: LexborNode, *, nested: bool) -> None:
             found.add(url, text, source, size)
 
 
-def _ancestors(node: LexborNode) -> Iterator[LexborNode]:
-    """The nearest few elements around a node."""
+def _around(node: LexborNode) -> dict[str | None, LexborNode]:
+    """The nearest few elements around a node; of each name the nearest."""
+    nearest: dict[str | None, LexborNode] = {}
     parent = node.parent
     for _ in range(6):
-        if parent is None or parent.tag in {"body", "html"}:
-            return
-        yield parent
+        if parent is None or (name := parent.tag) in {"body", "html"}:
+            break
+        nearest.setdefault(name, parent)
         parent = parent.parent
+    return nearest
 
 
-def _other_caption(attributes: Attributes, ancestors: list[LexborNode]) -> tuple[str, str]:
-    figure = next((each for each in ancestors if each.tag == "figure"), None)
+def _other_caption(attributes: Attributes, figure: LexborNode | None) -> tuple[str, str]:
     caption = figure.css_first("figcaption") if figure is not None else None
     texts = (
         ("figcaption", caption.text(deep=True, separator=" ") if caption is not None else None),
