@@ -123,8 +123,6 @@ def finish_all(root: Path, run: Path) -> dict[str, str]:
     problems = {}
     for _path, note in unfinished(run):
         if note.changing:
-            for temporary, _final in note.moves:
-                (root / temporary).unlink(missing_ok=True)
             continue
         try:
             finish(root, note)

@@ -76,11 +76,10 @@ def _purge(sight: Sight, unit: Unit, path: Path, *, hash_all: bool, in_place: In
     noted = read_note(path)
     scan = kind.scan(sight, unit)
     rows_at_first = noted.changing if noted else {}
-    noted = _settled(noted, scan)
+    if noted and noted.changing:
+        noted = _resumed(sight.root, noted, scan, path)
     before = records_of(sight.root, unit, hashed=hash_all)
     if not scan.hit:
-        if rows_at_first and noted:  # killed when all of it was done, and before that was noted
-            write_note(path, Note(unit.name, noted.records))
         return UnitRecord(unit.name, _all(before, {}, noted), scan.unidentified)
     _check_writable(sight.root, scan)
     links = sum((sight.root / touch.name).stat().st_nlink > 1 for touch in scan.touched)
@@ -116,13 +115,23 @@ def _purge(sight: Sight, unit: Unit, path: Path, *, hash_all: bool, in_place: In
     return UnitRecord(unit.name, _all(before, planned, noted), scan.unidentified, links)
 
 
-def _settled(noted: Note | None, scan: Scan) -> Note | None:
+def _resumed(root: Path, noted: Note, scan: Scan, path: Path) -> Note:
+    """Go on from a change in place that was stopped: where all of it was done, what was to follow is done now."""
+    if not scan.hit:
+        done = msgspec.structs.replace(noted, changing={})
+        write_note(path, done)
+        finish(root, done)
+        return done
+    for temporary, _final in noted.moves:
+        (root / temporary).unlink(missing_ok=True)
+    return _settled(noted, scan)
+
+
+def _settled(noted: Note, scan: Scan) -> Note:
     """Of a note whose change in place was stopped: what was done counts, what was not is only known by what it was before.
 
     Rows of a file that is still being changed are counted from those it had at first.
     """
-    if noted is None or not noted.changing:
-        return noted
     touched = {touch.name for touch in scan.touched}
     records = [
         record
