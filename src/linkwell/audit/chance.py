@@ -16,7 +16,7 @@ import numpy.typing as npt
 from linkwell.audit.bound import tail
 from linkwell.base.sealed import read_sealed
 from linkwell.base.workspace import Workspace
-from linkwell.ledger import MATCHED_DISTANCE, MATCHED_QUALITY, PDQ_BYTES
+from linkwell.ledger import MATCHED_DISTANCE, PDQ_BYTES
 
 MAX_HASHES = 2_000
 _MIN_HASHES = 30
@@ -97,7 +97,7 @@ def _some_hashes(workspace: Workspace) -> npt.NDArray[np.uint8]:
         here = 0
         for table in read_sealed(path, key, ["pdq", "pdq_quality"]):
             for pdq, quality in zip(table["pdq"].to_pylist(), table["pdq_quality"].to_pylist(), strict=True):
-                if pdq is not None and (quality or 0) >= MATCHED_QUALITY and pdq not in found:
+                if pdq is not None and (quality or 0) >= workspace.settings.lists.min_pdq_quality and pdq not in found:
                     found.add(pdq)
                     here += 1
             if here >= MAX_HASHES // min(20, len(paths)):

@@ -19,7 +19,7 @@ from linkwell.base.errors import DamagedFileError, MissingError
 from linkwell.base.ids import LINK_ID_BYTES, binary_array, link_id
 from linkwell.base.shards import atomic_path, open_parquet
 from linkwell.base.workspace import Workspace, check_name
-from linkwell.ledger import MATCHED_QUALITY, PDQ_BYTES, read_ledger
+from linkwell.ledger import PDQ_BYTES, read_ledger
 from linkwell.lists import PROPOSED, Finding, Likeness, write_findings
 
 SOURCE = "expansion"
@@ -105,7 +105,7 @@ def _digests(workspace: Workspace, seeds: set[bytes]) -> tuple[pa.Array, Likenes
         for row in table.filter(pc.is_in(table["link_id"], value_set=wanted)).to_pylist():
             there.add(row["link_id"])
             sha256.add(row["sha256"])
-            if row["pdq"] is not None and (row["pdq_quality"] or 0) >= MATCHED_QUALITY:
+            if row["pdq"] is not None and (row["pdq_quality"] or 0) >= workspace.settings.lists.min_pdq_quality:
                 pdq.add(row["pdq"])
     hashes = np.frombuffer(b"".join(sorted(pdq)), np.uint8).reshape(len(pdq), PDQ_BYTES)
     return binary_array(sorted(sha256), 32), Likeness(hashes), len(there)
@@ -117,7 +117,9 @@ def _alike(workspace: Workspace, sha256: pa.Array, pdq: Likeness) -> Iterator[tu
         same = table.filter(pc.is_in(table["sha256"], value_set=sha256))
         for link in same["link_id"].to_pylist():
             yield bytes(link or b""), DUPLICATE
-        clear = table.filter(pc.greater_equal(table["pdq_quality"], pa.scalar(MATCHED_QUALITY))).combine_chunks()
+        clear = table.filter(
+            pc.greater_equal(table["pdq_quality"], pa.scalar(workspace.settings.lists.min_pdq_quality))
+        ).combine_chunks()
         hashes = b"".join(bytes(one or bytes(PDQ_BYTES)) for one in clear["pdq"].to_pylist())
         near = pdq.near(np.frombuffer(hashes, np.uint8).reshape(clear.num_rows, PDQ_BYTES))
         for row in np.flatnonzero(near).tolist():

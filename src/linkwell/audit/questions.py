@@ -9,7 +9,7 @@ from linkwell.audit.checkers import Question
 from linkwell.base.ids import LINK_ID_BYTES, binary_array
 from linkwell.base.shards import read_tables
 from linkwell.base.workspace import Workspace
-from linkwell.ledger import MATCHED_QUALITY, read_ledger
+from linkwell.ledger import read_ledger
 
 
 def questions_about(
@@ -30,7 +30,7 @@ def questions_about(
     hashes: dict[bytes, bytes] = {}
     for table in read_ledger(workspace, ["link_id", "pdq", "pdq_quality"]):
         for row in table.filter(pc.is_in(table["link_id"], value_set=ids)).to_pylist():
-            if row["pdq"] is not None and (row["pdq_quality"] or 0) >= MATCHED_QUALITY:
+            if row["pdq"] is not None and (row["pdq_quality"] or 0) >= workspace.settings.lists.min_pdq_quality:
                 hashes[row["link_id"]] = row["pdq"]
     urls: dict[bytes, str] = {}
     if with_urls:
