@@ -197,6 +197,9 @@ class ListsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pictures whose PDQ quality (0-100) is lower are not matched by their look, and counted as not checked in full; 50 in the whole field."""
     turned_pictures: bool = False
     """Whether PDQ is also matched for the picture turned and mirrored: eight searches for each, made from its hash alone."""
+    edited_pictures: bool = False
+    """Whether PDQ is also matched, when a picture is fetched, for its looks without bars and frame, with edges cut away or continued, and turned back a
+    little: at most 16 more hashes, some ten times the time of its own, and a search for each. The ledger keeps none of them, so a later audit has only the picture's own hash."""
 
     mappings: dict[str, ListMapping] = msgspec.field(default_factory=dict)
     """Column mappings by name; the name is what `lists import --format` takes."""

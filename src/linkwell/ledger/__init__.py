@@ -7,6 +7,7 @@ from linkwell.base.faces import face_of
 if TYPE_CHECKING:
     from linkwell.ledger.digests import Digests, exact_digests
     from linkwell.ledger.dihedral import VARIANTS, dihedral_hashes
+    from linkwell.ledger.looks import MOST_LOOKS, pdq_looks
     from linkwell.ledger.parts import require_parts
     from linkwell.ledger.pdq import MATCHED_DISTANCE, MATCHED_QUALITY, PDQ_BYTES, pdq_hash
     from linkwell.ledger.table import ledger_parts, ledger_table, read_ledger, read_ledger_part, write_ledger_part
@@ -17,6 +18,7 @@ __getattr__ = face_of(
     {
         "digests": ("Digests", "exact_digests"),
         "dihedral": ("VARIANTS", "dihedral_hashes"),
+        "looks": ("MOST_LOOKS", "pdq_looks"),
         "parts": ("require_parts",),
         "pdq": ("MATCHED_DISTANCE", "MATCHED_QUALITY", "PDQ_BYTES", "pdq_hash"),
         "table": ("ledger_parts", "ledger_table", "read_ledger", "read_ledger_part", "write_ledger_part"),
@@ -26,6 +28,7 @@ __getattr__ = face_of(
 __all__ = [
     "MATCHED_DISTANCE",
     "MATCHED_QUALITY",
+    "MOST_LOOKS",
     "PDQ_BYTES",
     "VARIANTS",
     "Digests",
@@ -34,6 +37,7 @@ __all__ = [
     "ledger_parts",
     "ledger_table",
     "pdq_hash",
+    "pdq_looks",
     "read_ledger",
     "read_ledger_part",
     "require_parts",

@@ -12,7 +12,7 @@ import pyarrow as pa
 from linkwell.base.errors import DamagedFileError, MissingError, SafetyError
 from linkwell.base.ids import LINK_ID_BYTES, canonical_id
 from linkwell.base.workspace import Workspace
-from linkwell.ledger import MATCHED_QUALITY, Digests, dihedral_hashes
+from linkwell.ledger import MATCHED_QUALITY, PDQ_BYTES, Digests, dihedral_hashes
 from linkwell.lists.columns import Rows, fixed_bytes, one_row
 from linkwell.lists.compiled import Loading, OwnedPart, load_index
 from linkwell.lists.exact import Hits
@@ -99,13 +99,20 @@ class Matcher:
                 indexes[kind] = build_index(kind, np.concatenate(values), np.concatenate(owners))
         return cls([one.source for one in loaded], indexes)
 
-    def match_digests(self, digests: Digests) -> list[Match]:
-        """The lists that have a digest of these; PDQ matches within 31 bits, and only from `min_pdq_quality` up."""
+    def match_digests(self, digests: Digests, looks: Sequence[tuple[bytes, int]] = ()) -> list[Match]:
+        """The lists that have a digest of these; PDQ matches within 31 bits, and only from `min_pdq_quality` up.
+
+        Args:
+            digests: of one image.
+            looks: PDQ hashes and qualities of its picture's other looks (`ledger.pdq_looks`), matched like its own.
+        """
         found: set[Match] = set()
         for kind in _EXACT_DIGESTS:
             found |= self._match_one(kind, getattr(digests, kind))
-        if digests.pdq is not None and (digests.pdq_quality or 0) >= self.min_pdq_quality:
-            found |= self._match_one(PDQ, digests.pdq)
+        own = [(digests.pdq, digests.pdq_quality or 0)] if digests.pdq is not None else []
+        clear = [pdq for pdq, quality in (*own, *looks) if quality >= self.min_pdq_quality]
+        values = np.frombuffer(b"".join(clear), np.uint8).reshape(len(clear), PDQ_BYTES)
+        found |= {match for _, match in self._match_rows(PDQ, values, np.zeros(len(clear), np.int64))}
         return sorted(found)
 
     def match_link(self, link_id: bytes, canonical_id: bytes | None) -> list[Match]:

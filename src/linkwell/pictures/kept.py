@@ -38,6 +38,8 @@ class Kept(msgspec.Struct, frozen=True):
     """Refused where the longer side of the original is more than this many times the shorter; 0: no limit."""
     pdq: bool = True
     """Whether pictures are hashed by PDQ."""
+    looks: bool = False
+    """Whether their other looks are hashed, too; see `ledger.pdq_looks`."""
 
     @property
     def header_only(self) -> bool:
@@ -54,6 +56,8 @@ class Look(msgspec.Struct, frozen=True):
     height: int | None = None
     pdq: bytes | None = None
     pdq_quality: int | None = None
+    looks: tuple[tuple[bytes, int], ...] = ()
+    """PDQ hashes and qualities of its other looks, to be matched and forgotten."""
     exif: dict[str, str] = {}
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import cv2
 
-from linkwell.ledger import pdq_hash
+from linkwell.ledger import pdq_hash, pdq_looks
 from linkwell.pictures.blur import blur, check_boxes
 from linkwell.pictures.colours import to_srgb
 from linkwell.pictures.decode import PDQ_MIN_SIDE_PIXELS, Picture, decode
@@ -25,11 +25,12 @@ def look(data: bytes, kept: Kept) -> tuple[Look, Picture | None]:
     try:
         picture = decode(data, max_pixels=kept.max_pixels, min_side=_min_side(kept), luma=kept.keep_original)
         pdq, quality = pdq_hash(picture.pixels, picture.width, picture.height) if kept.pdq else (None, None)
+        looks = tuple(pdq_looks(picture.pixels, picture.width, picture.height)) if kept.pdq and kept.looks else ()
     except PictureFailure as failure:
         return Look(failure.kind), None
     except (cv2.error, MemoryError):
         return Look("decode_error"), None
-    return Look(None, picture.width, picture.height, pdq, quality, picture.exif), picture
+    return Look(None, picture.width, picture.height, pdq, quality, looks, picture.exif), picture
 
 
 def render(picture: Picture, kept: Kept, boxes: Sequence[Box] = ()) -> tuple[Rendering, bytes]:

@@ -89,7 +89,9 @@ class _Examination:
 
     def wants(self, seen: Look) -> bool:
         """Match; whether the image is wanted."""
-        self._matches = () if self._matcher.empty else tuple(self._matcher.match_digests(self._digests(seen)))
+        self._matches = (
+            () if self._matcher.empty else tuple(self._matcher.match_digests(self._digests(seen), seen.looks))
+        )
         return not self._matches and seen.failure is None
 
     def of_original(self, seen: Look, kept: Kept) -> Examined:

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from linkwell.base.errors import SafetyError
 from linkwell.base.settings import PopulateSettings
 from linkwell.base.workspace import Workspace
@@ -56,7 +58,8 @@ class Runtime:
         """Opens and closes shards, one at a time: each takes some megabytes while it does."""
         self.tally: Counter[str] = Counter()
         """Links, successes, failures by class and bytes, of shards that are open or were."""
-        self.kept = params.kept
+        looks = self.matcher.needs_pdq and self.workspace.settings.lists.edited_pictures
+        self.kept = msgspec.structs.replace(params.kept, looks=looks)
         if self.matcher.needs_pdq and not self.kept.pdq:
             raise SafetyError("the hash lists hold PDQ hashes, and this run makes none", "populate", "Run it with PDQ.")
         self.pictures: Pictures | None = None
