@@ -234,6 +234,28 @@ def test_lines_of_the_pdq_tools(tmp_path: Path) -> None:
     ]
 
 
+def test_details_and_variants_of_the_pdq_tools(tmp_path: Path) -> None:
+    """Named fields, and eight dihedral hashes a line: the picture's own hash is read, and the quality wherever it stands."""
+    other = ",".join([PDQ[::-1]] * 7)
+    text = (
+        f"hash={PDQ},norm=128,delta=0,quality=100,filename=a,quality=3.jpg\n"
+        f"hash={PDQ},norm=128,delta=9,quality=49,filename=b.jpg\n"
+        f"hash={PDQ},quality=101,filename=c.jpg\n"
+        f"hash={PDQ},quality=-1,filename=d.jpg\n"
+        f"hash={PDQ},xform=orig,filename=quality=1.jpg\n"
+        f"{PDQ},{other},77,e, f.jpg\n"
+        f"{PDQ},{other},12,g.jpg\n"
+    )
+    rows = _rows(tmp_path, text)
+    assert [row.line_number for row in rows if row.parsed == (_value("pdq", PDQ),)] == [1, 5, 6]
+    assert _reasons(rows) == [
+        (2, "a PDQ hash of a quality below 50"),
+        (3, "a quality that is no number from 0 to 100"),
+        (4, "a quality that is no number from 0 to 100"),
+        (7, "a PDQ hash of a quality below 50"),
+    ]
+
+
 def test_a_mapping_reads_any_csv(tmp_path: Path) -> None:
     """Several hashes a row in hex, base32 and base64, with ids, classes, withdrawals and expiry; what is bad costs its own field."""
     mapping = ListMapping(

@@ -2,7 +2,7 @@
 
 signals      lines `signal_type signal`, as `local_file` exchanges of python-threatexchange have them
 tx-csv       CSV with a header that names `signal_type` and `signal_str`: `tx dataset -P --csv`
-pdq-lines    `hash,path` or `hash,quality,path`, as the tools of the PDQ authors write them
+pdq-lines    `hash,path`, `hash,quality,path` or `hash=…,quality=…,filename=…`, as the tools of the PDQ authors write them
 md5 sha1 sha256 pdq url   bare signals, one a line
 ncmec-xml    pages of NCMEC Hash Sharing v2
 stopncii-json, threatexchange-json, tat-json, arachnid-json   answers of those services, see `json_lists`
@@ -12,6 +12,7 @@ line `# synthetic` says that the list is made up. What does not parse is set asi
 out of a fixed set, and reading goes on with the next.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -46,7 +47,8 @@ MIN_QUALITY = 50
 _SNIFFED_LINES = 1_000
 _SNIFFED_BYTES = 65_536
 _SYNTHETIC = re.compile(rb"#+\s*synthetic\s*(?::\s*(\w+)\s*)?$", re.IGNORECASE)
-_PDQ_LINE = re.compile(rb"[0-9A-Fa-f]{64},")
+_PDQ_LINE = re.compile(rb"(hash=)?[0-9A-Fa-f]{64},")
+_PDQ_HASH = re.compile(rb"[0-9A-Fa-f]{64}")
 _NEGATIVE = b"NEGATIVE_CLASS"
 _NO_MATCH_OPINION = Refused("its category says that it is no match")
 _LOW_QUALITY = Refused(f"a PDQ hash of a quality below {MIN_QUALITY}")
@@ -150,14 +152,30 @@ def _signal_rows(lines: Iterable[Line], fixed_name: bytes | None) -> Iterator[Ro
 
 
 def _parse_pdq_fields(number: int, fields: list[bytes]) -> list[Row]:
-    """`hash,path` or `hash,quality,path`; a path may hold commas, so only a second field that is a number is a quality."""
-    if len(fields) > 2 and fields[1].strip().isdigit():  # noqa: PLR2004 - hash, quality, path
-        quality = fields[1].strip()
+    """`hash,path`, `hash,quality,path`, the eight dihedral hashes before the quality, or named fields: `hash=…,quality=…,filename=…`.
+
+    A path may hold commas, so a field that is a number is a quality only where another follows. Of the dihedral hashes the first is
+    taken, the picture's own: `lists.turned_pictures` makes the others.
+    """
+    quality = b""
+    own = fields[0].strip()
+    if own.startswith(b"hash="):
+        own = own.removeprefix(b"hash=")
+        named = [field.strip() for field in fields[1:] if field.strip().startswith((b"quality=", b"filename="))]
+        if named and named[0].startswith(b"quality="):  # what stands behind the file name is part of it
+            quality = named[0].removeprefix(b"quality=")
+            if not quality.isdigit():
+                return [Row(number, _BAD_QUALITY)]
+    else:
+        rest = [field.strip() for field in itertools.dropwhile(_PDQ_HASH.fullmatch, fields[1:])]
+        if len(rest) > 1 and rest[0].isdigit():
+            quality = rest[0]
+    if quality:
         if len(quality) > 3 or int(quality) > _MAX_QUALITY:  # noqa: PLR2004 - digits of 100
             return [Row(number, _BAD_QUALITY)]
         if int(quality) < MIN_QUALITY:
             return [Row(number, _LOW_QUALITY)]
-    return [Row(number, parse_signal(b"pdq", fields[0]))]
+    return [Row(number, parse_signal(b"pdq", own))]
 
 
 class _Columns(NamedTuple):
