@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pdqhash
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +51,18 @@ def test_made_hashes_are_near_those_of_turned_pictures() -> None:
         apart = dihedral_hashes(np.frombuffer(pdq_hash(picture)[0], np.uint8)[None])[:, 0]
         assert min(int(np.bitwise_count(apart[0] ^ other).sum()) for other in apart[1:]) > 60
     assert np.mean(near) > 0.97
+
+
+def test_the_eight_are_those_of_the_reference() -> None:
+    """What the reference calls rot90, rot180, rot270, flipx, flipy, flipp and flipm, in its order, each by our name."""
+    order = ("original", "turned 90", "turned 180", "turned 270", "flipped", "mirrored", "transposed", "transversed")
+    rough = np.random.default_rng(3).integers(0, 256, (24, 24, 3), np.uint8)
+    picture = np.asarray(cv2.resize(rough, (512, 400), interpolation=cv2.INTER_CUBIC), np.uint8)
+    theirs = np.packbits(np.array(pdqhash.compute_dihedral(picture)[0], np.uint8), axis=1)
+    ours = dihedral_hashes(np.frombuffer(pdq_hash(picture)[0], np.uint8)[None])[:, 0]
+    distances = np.bitwise_count(theirs[:, None] ^ ours[None]).sum(axis=2)
+    assert [VARIANTS[place] for place in distances.argmin(axis=1)] == list(order)
+    assert distances.min(axis=1).max() <= 31
 
 
 @pytest.mark.shared
