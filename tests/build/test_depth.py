@@ -1,14 +1,16 @@
 """Pages nested without end, and archives that hold nothing."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.build.conftest import extract_file
 from tests.e2e.archive import Response, Site, write_warc
 
 from linkwell.base.workspace import Workspace
-from linkwell.build import build, current_build, depth
+from linkwell.build import build, current_build, depth, extract
 from linkwell.engine import Engine
 
 
@@ -66,3 +68,14 @@ def test_an_archive_without_links_does_not_become_the_current_build(
     (tmp_path / "b.warc").write_bytes(b"this is no archive")
     assert build(workspace, [str(tmp_path / "b.warc")], crawl=None, engine=engine).links == 0
     assert current_build(workspace).name == before
+
+
+def test_pages_need_no_machine_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reads a large WAT takes longer to load than a thousand pages to read: a WARC does without it."""
+    site = Site("site.example")
+    site.page("index", [("a.jpg", "a caption of some length")])
+    archive = write_warc(tmp_path / "a.warc.gz", site.responses)
+    monkeypatch.setattr(extract, "BATCHED_FROM_BYTES", 0)
+    monkeypatch.setitem(sys.modules, "linkwell.build.watbatch", None)
+    counts, table = extract_file(archive, tmp_path / "out")
+    assert (counts["pages"], table.num_rows) == (1, 1)

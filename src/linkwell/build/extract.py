@@ -211,7 +211,8 @@ def _read_members(
     """Read a WAT as far as it is in order; returns the crawl's name and where to go on, as `Members.stopped_at` says."""
     with contextlib.closing(archive.open()) as file:
         members = Members(file)
-        gatherer = _gatherer(file, collector)
+        pays = _gathering_pays(file, collector)
+        gatherer: WatGatherer | None = None
         for member in members:
             if named is None:
                 # Each name holds for the records behind it.
@@ -223,7 +224,8 @@ def _read_members(
                 continue
             if member[:1] != b"{":
                 counts["skipped_metadata"] += 1
-            elif gatherer is not None and len(member) <= MAX_BATCHED_BYTES:
+            elif pays and len(member) <= MAX_BATCHED_BYTES:
+                gatherer = gatherer or _gatherer(collector)
                 if gatherer.add(member):
                     yield from _gathered(gatherer)
             else:
@@ -237,14 +239,15 @@ def _read_members(
         return named, members.stopped_at
 
 
-def _gatherer(file: BinaryIO, collector: LinkCollector) -> "WatGatherer | None":
-    """What reads many records at once, where the file is large enough for that to pay."""
+def _gathering_pays(file: BinaryIO, collector: LinkCollector) -> bool:
+    """Whether many records are to be read at once: not where the file is small, or pictures without captions are resolved too."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
-    if size < BATCHED_FROM_BYTES or collector.keeps_unlinked:
-        # A batch resolves no picture that has no caption.
-        return None
-    from linkwell.build.watbatch import WatGatherer  # noqa: PLC0415 - loads machine code, which small files do without
+    return size >= BATCHED_FROM_BYTES and not collector.keeps_unlinked
+
+
+def _gatherer(collector: LinkCollector) -> "WatGatherer":
+    from linkwell.build.watbatch import WatGatherer  # noqa: PLC0415 - loads machine code, which WARCs and small files do without
 
     return WatGatherer(*collector.limits)
 

@@ -75,11 +75,11 @@ class Resolver:
             return "", "url_too_long"
         if not src[:8].lower().startswith(_HTTP):
             return self._resolve_relative(src)
-        if not can_ada.can_parse(src):
-            return "", "bad_url"
-        if len(self.good_origins) < _MAX_ORIGINS:
-            origin = src[: src.find("/", 8) + 1]
-            if _NAMED_ORIGIN.fullmatch(origin):
+        origin = src[: src.find("/", 8) + 1]
+        if origin not in self.good_origins or not src.isprintable():
+            if not can_ada.can_parse(src):
+                return "", "bad_url"
+            if len(self.good_origins) < _MAX_ORIGINS and _NAMED_ORIGIN.fullmatch(origin):
                 self.good_origins.add(origin)
         return src, None
 
