@@ -36,7 +36,7 @@ from linkwell.base.ids import link_id, link_ids
 from linkwell.base.shards import ParquetWriter
 from linkwell.engine import SerialEngine
 from linkwell.populate.writer import TarWriter
-from linkwell.purge import apply
+from linkwell.purge import PurgeOptions, apply
 from linkwell.purge.match import Wanted
 from linkwell.purge.parquet import scan_parquet
 from linkwell.recall import Recalled
@@ -153,7 +153,7 @@ def scan_all(paths: list[Path], recalled: Recalled) -> None:
 
 def purge(copy: Path, recalled: Recalled) -> None:
     """All of `apply`, in this process."""
-    apply(copy, recalled, engine=SerialEngine())
+    apply(copy, recalled, engine=SerialEngine(), options=PurgeOptions(hash_all=False))
 
 
 def fresh(source: Path, target: Path) -> None:

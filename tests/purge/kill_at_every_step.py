@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from linkwell.engine import SerialEngine
-from linkwell.purge import PurgeOptions, apply, plan, read_receipt, receipts_in, verify
+from linkwell.purge import apply, plan, read_receipt, receipts_in, verify
 from linkwell.recall import Recalled
 
 _CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.link", "os.truncate"}
@@ -67,7 +67,7 @@ def files_of(root: Path) -> dict[str, str]:
 
 def finish(root: Path, recalled: Recalled, original: dict[str, str], expected: dict[str, str], rows: int) -> None:
     """The same command again, and every promise."""
-    last = apply(root, recalled, engine=SerialEngine(), options=PurgeOptions(hash_all=True))
+    last = apply(root, recalled, engine=SerialEngine())
     receipts = [read_receipt(path).statement for path in receipts_in(root / ".linkwell" / "receipts")]
     assert files_of(root) == expected, "the copy is not what an undisturbed purge leaves"
     assert {f.name: f.sha256_before for f in receipts[0].files} == original, "the receipt lost the hashes of before"
@@ -96,7 +96,7 @@ def main() -> int:
 
         def attempt(root: Path = root, step: int = step) -> None:
             kill_at(step, root)
-            apply(root, recalled, engine=SerialEngine(), options=PurgeOptions(hash_all=True))
+            apply(root, recalled, engine=SerialEngine())
 
         status = in_child(attempt)
         if status not in {0, signal.SIGKILL}:

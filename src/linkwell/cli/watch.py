@@ -44,7 +44,7 @@ def watch(  # noqa: PLR0917 - Typer declares options as arguments
     tables: TablesOption = None,
     key: KeyOption = None,
     workers: WorkersOption = 0,
-    hash_all: HashAllOption = False,
+    hash_all: HashAllOption = True,
     thorough: ThoroughOption = False,
     in_place: InPlaceOption = InPlaceChoice.AUTO,
     interval_seconds: Annotated[

@@ -72,8 +72,8 @@ class PurgeOptions:
     """Tables (parquet files, or folders of them) that connect links with the ids other projects give them."""
     tables: tuple[TableQuery, ...] = ()
     """Tables of databases in the copy."""
-    hash_all: bool = False
-    """Read every file whole, for a receipt with the SHA-256 of each, before and after; else only of what was rewritten."""
+    hash_all: bool = True
+    """Read every file whole, for a receipt with the SHA-256 of each, before and after; else only of what was rewritten, far quicker."""
     thorough: bool = False
     """Look at every statement of identity, also where another one has answered."""
     in_place: InPlace = "auto"
