@@ -8,7 +8,7 @@ import pytest
 from linkwell.base.errors import MissingError, TwoPersonError, UsageError
 from linkwell.base.ids import link_id
 from linkwell.base.workspace import Workspace
-from linkwell.cases import KINDS, REPORTABLE, CaseBook, Takedown
+from linkwell.cases import KINDS, REPORTABLE, CaseBook, Takedown, two_people
 from linkwell.lists import Finding
 
 URL = "https://a.example/photo.jpg"
@@ -202,3 +202,11 @@ def test_a_large_set_of_findings(book: CaseBook) -> None:
     many = [Finding(n.to_bytes(16, "big"), "url", "synthetic", "url") for n in range(1_700)]
     assert book.open_from_findings(iter(many)) == [1]
     assert book.case(1).entry_count == 1_700
+
+
+def test_who_is_missing_is_said() -> None:
+    """Of two people the one whose name is empty is asked for, by the option that names them."""
+    with pytest.raises(UsageError, match="--second"):
+        two_people("ada", "", "a list")
+    with pytest.raises(UsageError, match="--as"):
+        two_people("", "ben", "a list")

@@ -134,3 +134,8 @@ def test_a_command_of_img2dataset_makes_its_copy(tmp_path: Path) -> None:
     assert [row["caption"] for row in rows_made] == [f"a bird number {n}" for n in range(4)]
     assert [row["key"] for row in rows_made] == [f"{n:09d}" for n in range(4)]
     assert {(row["width"], row["height"]) for row in rows_made if row["status"] == "success"} == {(64, 64)}
+
+
+def test_help_is_help() -> None:
+    """Whoever asks for it has no folder to name yet."""
+    assert translate([SWITCH, "--help"]).arguments == ["--help"]

@@ -1,13 +1,16 @@
 """The program as scripts and strangers meet it."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.main import get_command
 
+from linkwell import cli
 from linkwell.cli import app
 from linkwell.cli.output import emit_rows
 
@@ -95,6 +98,34 @@ def test_wrong_usage_is_exit_code_two_without_a_traceback(arguments: list[str]) 
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+def test_it_runs_as_a_module_too() -> None:
+    """Where the script is not on the path."""
+    result = subprocess.run([sys.executable, "-m", "linkwell", "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("linkwell ")
+
+
+def test_a_command_that_is_stopped_says_how_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C is exit code 130, as shells have it, with a word about the next step."""
+
+    def stopped(*, standalone_mode: bool) -> object:
+        return stopping(args=[], standalone_mode=standalone_mode)
+
+    stopping = typer.Typer(pretty_exceptions_enable=False)
+
+    @stopping.command()
+    def wait() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", stopped)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as raised:
+        cli.main()
+    assert raised.value.code == 130
+    assert capsys.readouterr().err == "linkwell: stopped. The same command goes on where this one was.\n"
 
 
 def test_what_cannot_be_done_is_exit_code_three_with_advice(tmp_path: Path) -> None:

@@ -82,6 +82,30 @@ def test_prometheus_and_status_tell_a_run_as_it_goes(
     assert (json.loads(shown.stdout)["state"], json.loads(shown.stdout)["success"]) == ("finished", 10)
 
 
+def test_a_run_that_was_stopped_is_not_finished(
+    hurried: Workspace,
+    tmp_path: Path,
+    gallery: HostileServer,
+    options: PopulateOptions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After Ctrl-C the status says so at once: no shard is done, and none is counted as done."""
+    asked: list[int] = []
+
+    def interrupt(*_: object) -> bool:
+        asked.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("linkwell.populate.shard.Shard.finish", interrupt)
+    links = write_links(tmp_path / "links.parquet", [gallery.url("/1.jpg")])
+    with pytest.raises(KeyboardInterrupt):
+        populate(hurried, tmp_path / "copy", links=[links], engine=SerialEngine(), options=options)
+    status = read_status(run_folder(hurried, tmp_path / "copy"))
+    assert asked
+    assert status is not None
+    assert (status.state, status.shards_done) == ("stopped before its end", 0)
+
+
 @pytest.mark.parametrize("text", ["", "x", "70000", "127.0.0.1:", "-1"])
 def test_a_port_that_does_not_read_is_refused(text: str) -> None:
     """By name, with an example."""

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from linkwell.base.errors import MissingKeyError, StaleFeedError
 from linkwell.base.workspace import Workspace
 from linkwell.cli.populate import recalled_by_feed
 from linkwell.feed import init_feed, make_keys, publish_targets, refresh_feed
+from linkwell.recall.batch import LINKS_SCHEMA, batch_files
 
 
 @pytest.fixture
@@ -24,6 +26,24 @@ def test_a_fresh_feed_without_recalls_leaves_out_nothing(workspace: Workspace, r
     """Signed, fresh, and silent: go on. No feed named: the same."""
     assert recalled_by_feed(workspace, str(workspace.feed), root, ()) == frozenset()
     assert recalled_by_feed(workspace, "", None, ()) == frozenset()
+
+
+def test_what_a_feed_recalls_is_left_out_whatever_the_dataset_is_called(workspace: Workspace, root: Path) -> None:
+    """A list imported under a name of one's own is kept clear of what its maker recalls."""
+    gone = bytes(range(16))
+    files = batch_files(
+        dataset="others-birds",
+        sequence=1,
+        issued="2026-01-01",
+        partition_sha256="00" * 32,
+        releases=["v1-r1"],
+        previous="",
+        cells=[1],
+        links=pa.table({"link_id": pa.array([gone], pa.binary(16))}, schema=LINKS_SCHEMA),
+    )
+    publish_targets(workspace, {f"recalls/others-birds/000001/{name}": data for name, data in files.items()})
+    assert workspace.settings.dataset != "others-birds"
+    assert recalled_by_feed(workspace, str(workspace.feed), root, ()) == {gone}
 
 
 def test_a_stale_feed_stops_the_run(workspace: Workspace, root: Path) -> None:

@@ -65,17 +65,23 @@ KINDS: dict[str, Kind] = {
 """Every kind of case. Not legal advice: a workspace's own duties may be shorter."""
 
 
-def check_person(who: str) -> str:
-    """A person's name as it stands in the log: white space folded.
+_WHO_IS_MEANT = {
+    "--as": "Say who you are: --as NAME",
+    "--second": "This takes two people. Say who agrees with you: --second NAME",
+}
+
+
+def check_person(who: str, option: str = "--as") -> str:
+    """A person's name as it stands in the log: white space folded. `option` is where it was given.
 
     Raises:
         UsageError: it is empty, longer than 100 characters, or holds characters that do not print.
     """
     name = " ".join(who.split())
     if not person_key(name):
-        raise UsageError("a name is needed here, and this one is empty", "--as", "Say who you are: --as NAME")
+        raise UsageError("a name is needed here, and this one is empty", option, _WHO_IS_MEANT[option])
     if len(name) > _MAX_NAME_CHARACTERS or any(unicodedata.category(c).startswith("C") for c in name):
-        raise UsageError("a name has at most 100 characters, all of which print", "--as")
+        raise UsageError("a name has at most 100 characters, all of which print", option)
     return name
 
 
@@ -86,7 +92,7 @@ def two_people(who: str, second: str, where: str) -> tuple[str, str]:
         TwoPersonError: they are one person's.
         UsageError: one is no name.
     """
-    first, other = check_person(who), check_person(second)
+    first, other = check_person(who), check_person(second, "--second")
     if person_key(first) == person_key(other):
         raise TwoPersonError("this takes two people", where, "Have somebody else agree: --second NAME")
     return first, other

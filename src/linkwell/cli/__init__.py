@@ -35,6 +35,10 @@ from linkwell.cli.workspace import add_workspace_commands
 
 __all__ = ["app", "main"]
 
+_STOPPED = 130
+"""Exit code of a command that was stopped: 128 and the number of SIGINT, as shells have it."""
+_STOPPED_WORDS = "linkwell: stopped. The same command goes on where this one was.\n"
+
 app = typer.Typer(
     name="linkwell",
     no_args_is_help=True,
@@ -112,6 +116,8 @@ def main() -> None:
     os.umask(os.umask(0) | 0o022)  # nobody else writes to what is made here, whatever the shell allows
     try:
         code = app(standalone_mode=False)
+        if code == _STOPPED:  # Typer's answer to Ctrl-C
+            sys.stderr.write(_STOPPED_WORDS)
     except typer.Exit as stop:
         code = stop.exit_code
     except TyperException as error:
@@ -125,6 +131,6 @@ def main() -> None:
         sys.stderr.write(_crash(error))
         code = LinkwellError.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("linkwell: stopped. The same command goes on where this one was." + "\n")
-        code = 130
+        sys.stderr.write(_STOPPED_WORDS)
+        code = _STOPPED
     sys.exit(code if isinstance(code, int) else 0)

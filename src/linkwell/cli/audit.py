@@ -75,6 +75,8 @@ def audit(
     lines += [f"  not checked in full: {n:,} ({UNCHECKED_REASONS[reason]})" for reason, n in done.unchecked.items()]
     if numbers:
         lines.append(f"New cases: {', '.join(map(str, numbers))}. See them with: linkwell cases list")
+    elif done.findings.keys() - {PRIVACY}:
+        lines.append("No new case: what was found has one already. See it with: linkwell cases list --all")
     personal = done.findings.get(PRIVACY, 0)
     if personal and not privacy_cases:
         lines.append(

@@ -127,10 +127,14 @@ def translate(arguments: Sequence[str]) -> Translation:
     Raises:
         UsageError: an option that would change the copy cannot be followed, or there is no folder or list.
     """
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        return Translation(["--help"], [])
     given, rest = _split([each for each in arguments if each != SWITCH])
     folder = given.pop("output_folder", None)
     if folder is None or "url_list" not in given:
-        raise UsageError("url_list and output_folder are needed", SWITCH)
+        raise UsageError(
+            "url_list and output_folder are needed", SWITCH, "Give --url_list FILE and --output_folder FOLDER."
+        )
     skips = given.pop("skip_reencode", "False")
     given = given | {name: value for name, value in _DEFAULTS.items() if name not in given}
     if _is_true(skips) and given["resize_mode"] == "no":

@@ -278,7 +278,9 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
 def recalled_by_feed(
     workspace: "Workspace", feed: str, root: Path | None, allow_net: Sequence[str]
 ) -> frozenset[bytes]:
-    """The links that a feed recalls; none where no feed is named. Its trusted state is kept in the workspace.
+    """The links that a feed recalls, of every dataset in it; none where no feed is named. Its trusted state is kept in the workspace.
+
+    The workspace may call its dataset something else than the feed does: a link has the same id everywhere.
 
     Raises:
         StaleFeedError: the feed is expired or rolled back: nothing is fetched then.
@@ -291,10 +293,9 @@ def recalled_by_feed(
     from linkwell.recall import datasets_of, load_recalled
 
     client = open_feed(feed, workspace.root / "populate" / "feed-state", root=root, allow_net=allow_net)
-    dataset = workspace.settings.dataset
-    if dataset not in datasets_of(client):
-        return frozenset()  # signed, fresh, and without a word about this dataset
-    return frozenset(load_recalled(client, dataset).link_ids.tolist())
+    return frozenset(
+        link_id for dataset in datasets_of(client) for link_id in load_recalled(client, dataset).link_ids.tolist()
+    )
 
 
 def show_status(workspace: "Workspace", to: Path, *, as_json: bool) -> None:
@@ -310,18 +311,17 @@ def show_status(workspace: "Workspace", to: Path, *, as_json: bool) -> None:
         found = read_status(run_folder(workspace, to))
         if found is None:
             raise MissingError("no run into this folder is known here", str(to), "Start one with: linkwell populate TO")
-        state = "running" if found.running else "finished" if found.ended else "stopped before its end"
         failed = sum(found.failed.values())
         emit(
             {
                 "to": str(to),
-                "state": state,
+                "state": found.state,
                 **msgspec.structs.asdict(found),
                 "links_per_second": round(found.links_per_second, 1),
             },
             as_json,
             *(["\x1b[2J\x1b[H"] if live else []),
-            f"{to}: {state}, {found.shards_done} of {found.shards} shards, {found.links:,} links, {found.links_per_second:,.1f} a second",
+            f"{to}: {found.state}, {found.shards_done} of {found.shards} shards, {found.links:,} links, {found.links_per_second:,.1f} a second",
             f"Images: {found.success:,} ({found.image_bytes / 1e6:,.1f} MB)",
             f"Failed: {failed:,} ({counted(found.failed)})" if failed else "Failed: none",
             f"Left out: {found.withheld:,}",

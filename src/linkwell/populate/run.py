@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from linkwell.engine import Mark, Task, TaskContext
 from linkwell.populate.params import ShardParams
@@ -62,6 +63,7 @@ class _Crew:
         self._ended = False
         self._watching = Watching(folder, self._status)
         self._open: set[asyncio.Task[Mark]] = set()
+        self._waiting: asyncio.Task[Any] | None = None
 
     @classmethod
     async def open(cls, tasks: Sequence[Task], folder: Path, how: Interleaving) -> "_Crew":
@@ -79,6 +81,7 @@ class _Crew:
 
     async def next(self) -> Mark | None:
         """Wait for the next shard that is finished; None when all are."""
+        self._waiting = asyncio.current_task()
         while True:
             self._open_more()
             if not self._open:
@@ -90,8 +93,9 @@ class _Crew:
             finished = next((task for task in self._open if task.done()), None)
             if finished is not None:
                 self._open.remove(finished)
+                mark = finished.result()
                 self._done += 1
-                return finished.result()
+                return mark
 
     def _open_more(self) -> None:
         """Open shards, in order, while few enough links of those that are open wait for their outcome."""
@@ -118,6 +122,8 @@ class _Crew:
 
     async def close(self) -> None:
         """End every shard that is still open, and what they share."""
+        if self._waiting is not None:
+            self._waiting.cancel()  # stopped by Ctrl-C it would wake up, and raise what stopped it a second time
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)

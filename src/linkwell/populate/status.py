@@ -51,6 +51,13 @@ class Status(msgspec.Struct, frozen=True):
         """Whether the run is alive: it has not ended, and wrote lately."""
         return not self.ended and time.time() - self.at < _GONE_AFTER_SECONDS
 
+    @property
+    def state(self) -> str:
+        """How it stands, in words."""
+        if self.running:
+            return "running"
+        return "finished" if self.ended and self.shards_done == self.shards else "stopped before its end"
+
 
 def split_counts(tally: Mapping[str, int]) -> dict[str, int]:
     """The failures among the counts of a run, by class."""
