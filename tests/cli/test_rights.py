@@ -101,3 +101,17 @@ def test_a_release_is_explained_by_the_build_it_came_from(
     assert "from a build that is not here" in result.output
     assert "with the statements behind the verdicts, is not in this workspace" in result.output
     assert "Training AI on it is not allowed." in result.output
+
+
+def test_the_policy_that_is_named_can_be_copied(workspace: Workspace) -> None:
+    """The default is a file of the package; its copy in the workspace takes its place and has the same hash."""
+    shown = [json.loads(_policy(workspace))]
+    Path(workspace.root / "rights.toml").write_bytes(Path(shown[0]["file"]).read_bytes())
+    shown.append(json.loads(_policy(workspace)))
+    assert [each["own"] for each in shown] == [False, True]
+    assert shown[0]["sha256"] == shown[1]["sha256"]
+    assert shown[1]["file"] == str(workspace.root / "rights.toml")
+
+
+def _policy(workspace: Workspace) -> str:
+    return CliRunner().invoke(app, ["rights", "policy", "--json", "-w", str(workspace.root)]).stdout

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import resource
 import shutil
 import threading
@@ -40,6 +41,19 @@ def test_it_reads_what_was_published(world: World) -> None:
     again = world.client("state2", world.feed.as_uri())
     again.refresh()
     assert again.read("a/one.json") == b"one"
+
+
+def test_a_folder_may_be_named_in_any_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative, through the folder above, and through a link."""
+    (world.folder / "elsewhere").mkdir()
+    (world.folder / "link").symlink_to(world.feed)
+    monkeypatch.chdir(world.folder / "elsewhere")
+    around = os.path.relpath(world.feed)
+    assert around.startswith("..")
+    for number, feed in enumerate([around, "../link", str(world.folder / "link")]):
+        client = world.client(f"any{number}", feed)
+        client.refresh()
+        assert client.read("a/one.json") == b"one"
 
 
 def test_a_later_change_reaches_it(world: World) -> None:

@@ -92,3 +92,12 @@ def test_show_and_forget(workspace: Workspace, good: Path) -> None:
 def test_help_has_an_example(workspace: Workspace, command: str) -> None:
     """Each command's help ends with an example of it."""
     assert f"Example: linkwell lists {command}" in _run(workspace, command, "--help").output
+
+
+def test_a_list_that_has_expired_already_is_not_taken_for_one_that_matches(workspace: Workspace, good: Path) -> None:
+    """It is imported, as its supplier may extend it, and it is said that nothing of it is matched."""
+    result = _run(workspace, "import", str(good), "--source", "hotline", "--expires", "2020-01-01", "--json")
+    assert result.exit_code == 0, result.output
+    assert "has expired" in result.stderr
+    assert json.loads(result.stdout)["source"] == "hotline"
+    assert "has expired" not in _run(workspace, "import", str(good), "--source", "hotline").output

@@ -81,8 +81,12 @@ def test_a_withdrawn_release_is_not_to_be_had(workspace: Workspace, root: Path, 
     withdraw_release(workspace, "v1", "under review", "ada", "ben")
     with pytest.raises(SafetyError, match="withdrawn"):
         get_release(str(workspace.feed), tmp_path / "got", version="v1", trusted_root=root)
-    with pytest.raises(MissingError, match="no release"):
+    with pytest.raises(MissingError, match="no release") as raised:
         get_release(str(workspace.feed), tmp_path / "got", trusted_root=root)
+    assert "Withdrawn: v1" in str(raised.value)
+    with pytest.raises(MissingError, match="It has: ") as raised:
+        get_release(str(workspace.feed), tmp_path / "got", dataset="bees", trusted_root=root)
+    assert workspace.settings.dataset in str(raised.value)
 
 
 def test_what_cannot_be_is_said(workspace: Workspace, root: Path, tmp_path: Path) -> None:

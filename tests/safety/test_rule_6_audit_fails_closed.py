@@ -1,6 +1,7 @@
 """Ground rule 6: an audit that cannot check stops; it never looks like a pass."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tests.audit.conftest import World, digests_of, url_of, world
 from linkwell.audit import audit, find_audit
 from linkwell.base.errors import DamagedFileError, LinkwellError, NoHashListError
 from linkwell.engine import Engine, SerialEngine
-from linkwell.lists import forget_list, read_findings
+from linkwell.lists import ListNotes, forget_list, note_list, read_findings
 
 __all__ = ["world"]
 
@@ -59,6 +60,14 @@ def test_after_the_last_list_was_forgotten(world: World, shards: list[Path], eng
     with pytest.raises(NoHashListError):
         audit(world.workspace, links=shards, label="test", engine=engine)
     assert find_audit(world.workspace, shards) is None
+
+
+def test_after_the_last_list_expired(world: World, shards: list[Path], engine: Engine) -> None:
+    """It says which, since to import another list is not what helps."""
+    world.listed([f"md5 {digests_of('bad').md5.hex()}"])
+    note_list(world.workspace, "synthetic", ListNotes(expires=datetime(2020, 1, 1, tzinfo=UTC)))
+    with pytest.raises(NoHashListError, match=r"synthetic: every hash list has expired"):
+        audit(world.workspace, links=shards, label="test", engine=engine)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())

@@ -10,6 +10,7 @@ import msgspec
 from linkwell.base.errors import DamagedFileError, MissingError, NoHashListError
 from linkwell.base.shards import file_sha256, write_bytes
 from linkwell.base.workspace import Workspace, check_name
+from linkwell.lists import show_lists
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -152,7 +153,14 @@ def lists_state(workspace: Workspace) -> str:
 
 
 def no_lists(workspace: Workspace) -> NoHashListError:
-    """The error for a workspace without hash lists."""
+    """The error for a workspace without hash lists, or with none that has not expired."""
+    expired = [info.source for info in show_lists(workspace) if info.expired]
+    if expired:
+        return NoHashListError(
+            "every hash list has expired, and an audit that checks nothing would look like a pass",
+            ", ".join(expired),
+            "Ask who supplied it, and import it anew or note a later day: linkwell lists note NAME --expires DATE",
+        )
     return NoHashListError(
         "there is no hash list to audit against, and an audit that checks nothing would look like a pass",
         str(workspace.lists),

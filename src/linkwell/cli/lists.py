@@ -87,7 +87,13 @@ def import_(  # noqa: PLR0917 - Typer passes by name
     notes = _notes(terms, classification, expires, synthetic)
     report = import_list(opened, file, source=source, list_format=list_format, notes=notes)
     _log(opened, "list imported", report, who)
-    _tell(report, "Replaced" if report.replaced else "Imported", as_json, file)
+    _tell(
+        report,
+        "Replaced" if report.replaced else "Imported",
+        as_json,
+        file,
+        expired=_has_expired(opened, report.source),
+    )
 
 
 def update(  # noqa: PLR0917 - Typer passes by name
@@ -107,7 +113,7 @@ def update(  # noqa: PLR0917 - Typer passes by name
     opened = open_workspace(workspace)
     report = import_list(opened, file, source=source, list_format=list_format, update=True)
     _log(opened, "list updated", report, who)
-    _tell(report, "Updated", as_json, file)
+    _tell(report, "Updated", as_json, file, expired=_has_expired(opened, report.source))
 
 
 def fetch(
@@ -145,7 +151,13 @@ def fetch(
         generation = lists_generation(opened)
         if generation != before:
             book.log("list fetched", who or MACHINE, None, {**detail, "generation": generation})
-    _tell(report.list, f"Fetched {report.pages:,} pages ({switch}):", as_json, None)
+    _tell(
+        report.list,
+        f"Fetched {report.pages:,} pages ({switch}):",
+        as_json,
+        None,
+        expired=_has_expired(opened, report.list.source),
+    )
 
 
 def _notes(terms: str | None, classification: str | None, expires: str | None, synthetic: bool | None) -> "ListNotes":
@@ -174,8 +186,16 @@ def _log(workspace: Workspace, action: str, report: "ImportReport", who: str | N
     CaseBook.open(workspace).log(action, who or MACHINE, None, detail)
 
 
-def _tell(report: "ImportReport", what: str, as_json: bool, file: Path | None) -> None:
+def _has_expired(workspace: Workspace, source: str) -> bool:
+    from linkwell.lists import show_lists
+
+    return any(info.expired for info in show_lists(workspace) if info.source == source)
+
+
+def _tell(report: "ImportReport", what: str, as_json: bool, file: Path | None, *, expired: bool) -> None:
     """Print what an import, update or fetch did; exits with 1 where rows were set aside."""
+    if expired:
+        sys.stderr.write(f"linkwell: the list of {report.source!r} has expired, so nothing of it is matched\n")
     lines = [
         f"{what} the list of {report.source!r}: {counted(report.loaded) or 'nothing new'}"
         + (f", {report.withdrawn:,} withdrawn" if report.withdrawn else "")

@@ -183,7 +183,9 @@ def list_all(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> 
 def get(
     folder: Annotated[Path, typer.Argument(metavar="TO", help="Where the release goes.")],
     feed: Annotated[str, typer.Option("--feed", help="The feed: a folder, file:// or http(s):// URL.", metavar="URL")],
-    version: Annotated[str | None, typer.Option("--version", help="Which; by default the newest.")] = None,
+    version: Annotated[
+        str | None, typer.Option("--release", "--version", metavar="V", help="Which. [default: the newest]")
+    ] = None,
     *,
     dataset: Annotated[str | None, typer.Option("--dataset", help="Where the feed has several.")] = None,
     root: Annotated[

@@ -1,5 +1,6 @@
 """Commands about rights: `rights explain`, `rights policy`."""
 
+from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,7 +67,7 @@ def explain(
 def policy(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Show the policy in force: its name and hash, which crawlers count, what malformed statements come to.
 
-    To change it, copy linkwell/rights/policy.toml to rights.toml in the workspace and edit that.
+    To change it, copy the file it names to rights.toml in the workspace and edit that.
 
     Example: linkwell rights policy --json
     """
@@ -77,10 +78,11 @@ def policy(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
     opened = open_workspace(workspace)
     held = load_policy(opened)
     own = (opened.root / POLICY_FILE).is_file()
+    file = str(opened.root / POLICY_FILE if own else files("linkwell.rights") / "policy.toml")
     emit(
-        msgspec.to_builtins(held) | {"own": own},
+        msgspec.to_builtins(held) | {"own": own, "file": file},
         as_json,
-        f"{held.name} ({POLICY_FILE} of the workspace)" if own else f"{held.name} (the default)",
+        f"{held.name} ({POLICY_FILE} of the workspace)" if own else f"{held.name} (the default, in {file})",
         f"SHA-256 {held.sha256}",
         f"Crawlers that gather training data: {', '.join(held.agents.training)}",
         f"Crawlers of search engines: {', '.join(held.agents.search)}",

@@ -280,7 +280,7 @@ def _reach(feed: str, allow_net: Sequence[str], user_agent: str) -> tuple[str, F
         raise UsageError(
             f"a feed cannot be read from {parts.scheme}://", feed, "Give a folder, file://, http:// or https://."
         )
-    folder = Path(unquote(parts.path) if parts.scheme == "file" else feed).absolute()
+    folder = Path(unquote(parts.path) if parts.scheme == "file" else feed).resolve()
     if not (folder / "metadata").is_dir():
         raise MissingError("there is no feed here", feed, "Give the folder that holds the feed's metadata/.")
     return folder.as_uri() + "/", FolderFetcher(folder)

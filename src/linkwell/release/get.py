@@ -112,16 +112,22 @@ def _choose(client: FeedClient, dataset: str | None, version: str | None) -> tup
     datasets = sorted({match["dataset"] for match in found})
     if dataset is None and len(datasets) > 1:
         raise UsageError("the feed carries several datasets", advice=f"Name one: {', '.join(datasets)}.")
+    if dataset is not None and dataset not in datasets:
+        raise MissingError(
+            "the feed has no release of this dataset", dataset, f"It has: {', '.join(datasets) or 'none'}."
+        )
     dataset = dataset or (datasets[0] if datasets else "")
     standing = [m["version"] for m in found if m["dataset"] == dataset and m["file"] == MANIFEST_NAME]
     if version is not None and withdrawn_target(dataset, version) in client.targets():
         raise SafetyError("this release was withdrawn", version, "Get another, or ask the feed's owner.")
     wanted = standing if version is None else [each for each in standing if each == version]
     if not wanted:
+        gone = sorted({m["version"] for m in found if m["dataset"] == dataset and m["file"] != MANIFEST_NAME})
+        withdrawn = f" Withdrawn: {', '.join(gone)}; ask the feed's owner." if gone else ""
         raise MissingError(
             "the feed has no such release" if version else "the feed has no release",
             version or client.feed,
-            f"It has: {', '.join(sorted(standing)) or 'none'}.",
+            f"It has: {', '.join(sorted(standing)) or 'none'}.{withdrawn}",
         )
     read = [_read(client, dataset, each) for each in wanted]
     return max(read, key=lambda each: (each[0].first_created, each[0].version))
