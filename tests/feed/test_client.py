@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -344,3 +345,13 @@ def test_a_state_that_was_edited_does_not_help_an_attacker(world: World) -> None
     shutil.rmtree(state)
     with pytest.raises(MissingKeyError):
         FeedClient.open(str(world.feed), state)
+
+
+def test_a_server_that_is_not_there_is_not_called_slow(world: World) -> None:
+    """A refused connection is no long wait."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        feed = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        client = FeedClient.open(feed, world.folder / "away", trusted_root=world.root, allow_net=["127.0.0.1/32"])
+        with pytest.raises(UnavailableError, match="cannot be reached: no connection"):
+            client.refresh()

@@ -93,6 +93,8 @@ class HttpFetcher(FetcherInterface):
                 preload_content=False,
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
             )
+        except urllib3.exceptions.NewConnectionError:  # a kind of timeout to urllib3, though refused at once
+            raise DownloadError("no connection could be made") from None
         except urllib3.exceptions.TimeoutError as error:
             raise SlowRetrievalError(f"{url}: no answer") from error
         if response.status != 200:  # noqa: PLR2004 - HTTP's OK; 206, 3xx and the rest are no whole file
