@@ -8,7 +8,8 @@ value, and a packet that does not read as XML, is malformed.
 import re
 from dataclasses import dataclass
 
-from linkwell.rights.manifests import manifest_signals
+from linkwell.rights.jpeg import outside_scan
+from linkwell.rights.manifests import has_manifest, manifest_signals
 from linkwell.rights.tdmrep import reservation_uses
 from linkwell.rights.verdicts import MAX_EVIDENCE_CHARACTERS, Signal
 from linkwell.rights.xmp import PLUS, TDM, Xmp, read_xmp
@@ -53,8 +54,9 @@ def read_embedded(data: bytes, media_type: str = "") -> Embedded:
         data: the file.
         media_type: its type as decoded or served (`image/jpeg`); empty where it is not known.
     """
-    xmp = read_xmp(data)
-    signals = [*_xmp_signals(xmp), *manifest_signals(data, media_type)]
+    stated = outside_scan(data)
+    xmp = read_xmp(stated)
+    signals = [*_xmp_signals(xmp), *(manifest_signals(data, media_type) if has_manifest(stated) else [])]
     return Embedded(
         tuple(dict.fromkeys(signals)), xmp.web_statement, xmp.licensor_url, xmp.creators, xmp.credit, xmp.notice
     )

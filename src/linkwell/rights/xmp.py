@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from linkwell.base.safe_xml import XmlRefusedError, read_xml
+from linkwell.rights.jpeg import segments
 
 MAX_PACKET_BYTES = 4_000_000
 """Of one packet; a longer one is cut, and then malformed."""
@@ -37,6 +38,7 @@ _PNG_TEXTS = (b"iTXt", b"zTXt", b"tEXt")
 _PNG_XMP, _PNG_PROFILE = b"XML:com.adobe.xmp", b"Raw profile type xmp"
 _JPEG_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _GUID_BYTES = 32
+_APP1 = 0xE1
 _PARTS = {"<x:xmpmeta": "</x:xmpmeta>", "<rdf:RDF": "</rdf:RDF>"}
 _WRAPPER = {"<?xpacket begin": "<?xpacket end"}
 """Asked where none of the parts is found: the prefixes above are those of every known writer, but any would do."""
@@ -134,26 +136,17 @@ def _between(source: bytes, parts: dict[bytes, bytes], *, with_end: bool) -> Ite
 def _jpeg_extended(data: bytes) -> list[bytes]:
     """Extended XMP put together: each APP1 names its packet, the whole length and where its piece belongs."""
     wholes: dict[bytes, bytearray] = {}
-    position, size = 2, len(data)
-    while position + 4 <= size and data[position] == 0xFF:  # noqa: PLR2004 - a JPEG marker
-        marker = data[position + 1]
-        if marker in (0xDA, 0xD9):
-            break
-        if marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 0x01:  # noqa: PLR2004 - fill and markers without a length
-            position += 1 if marker == 0xFF else 2  # noqa: PLR2004 - fill
-            continue
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        if marker == 0xE1 and data.startswith(_JPEG_EXTENSION, position + 4):  # noqa: PLR2004 - APP1
-            head = position + 4 + len(_JPEG_EXTENSION)
+    for marker, start, end in segments(data):
+        if marker == _APP1 and data.startswith(_JPEG_EXTENSION, start + 4):
+            head = start + 4 + len(_JPEG_EXTENSION)
             guid = data[head : head + _GUID_BYTES]
             full, offset = (int.from_bytes(data[head + at : head + at + 4], "big") for at in (32, 36))
-            piece = data[head + 40 : position + 2 + length]
+            piece = data[head + 40 : end]
             if full <= MAX_PACKET_BYTES and offset + len(piece) <= full and len(wholes) < _MAX_PACKETS:
                 whole = wholes.setdefault(guid, bytearray())
                 if len(whole) < offset + len(piece):
                     whole.extend(bytes(offset + len(piece) - len(whole)))
                 whole[offset : offset + len(piece)] = piece
-        position += 2 + max(length, 2)
     return [bytes(whole) for whole in wholes.values()]
 
 

@@ -1,0 +1,37 @@
+"""The segments of a JPEG file (ITU-T T.81, annex B), as far as what it says of itself can stand in them."""
+
+from collections.abc import Iterator
+
+START = b"\xff\xd8"
+_END = b"\xff\xd9"
+_SCAN = 0xDA
+
+
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, start and end of each segment before the first scan, the marker's own two bytes included; then the scan's."""
+    position, size = len(START), len(data)
+    while position + 4 <= size and data[position] == 0xFF:  # noqa: PLR2004 - a marker
+        marker = data[position + 1]
+        if marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 0x01:  # noqa: PLR2004 - fill and markers without a length
+            position += 1 if marker == 0xFF else 2  # noqa: PLR2004 - fill
+            continue
+        if marker == _END[1]:
+            return
+        end = position + 2 + max(int.from_bytes(data[position + 2 : position + 4], "big"), 2)
+        yield marker, position, end
+        if marker == _SCAN:
+            return
+        position = end
+
+
+def outside_scan(data: bytes) -> bytes:
+    """A JPEG without the coded pixels of its first picture, nine tenths of it, in which no statement stands.
+
+    Coded pixels hold no end marker (T.81, B.1.1.5), so that all behind the first one is kept. Of what is no JPEG, or one that does not
+    read so far, everything is kept.
+    """
+    if not data.startswith(START):
+        return data
+    scan = next((start for marker, start, _end in segments(data) if marker == _SCAN), -1)
+    end = data.find(_END, scan) if scan >= 0 else -1
+    return data[:scan] + data[end:] if end >= 0 else data
