@@ -25,7 +25,7 @@ from tests.populate.hostile_server import ADDRESS, ANSWERS, HostileServer
 from linkwell.base.workspace import Workspace
 
 COMMAND = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from linkwell.base.workspace import Workspace
 from linkwell.engine import LocalEngine
@@ -33,7 +33,7 @@ from linkwell.populate import PopulateOptions, populate
 root, to, links, net, *pins = sys.argv[1:]
 report = populate(Workspace.open(Path(root)), Path(to), links=[Path(links)], engine=LocalEngine(2),
     options=PopulateOptions(resolve=tuple(pins), allow_net=(net,)))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+peak = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
 print(json.dumps({"success": report.success, "failed": report.failed, "seconds": report.seconds, "peak_kilobytes": peak}))
 """
 SETTINGS = """dataset = "birds"

@@ -13,7 +13,7 @@ compared with all photos: with its own (recall) and with all others (false match
     imagehash    phash (8 x 8) at a distance below 5, as is common, for it recommends none; crop_resistant_hash as its `matches` does,
                  which is slow: for every 30th photo, against every tenth
 
-All are given the same pixels. About five minutes and 1 GB on two cores. The peers, once: python3 -m venv .peers/robustness &&
+All are given the same pixels. Some fifteen minutes of CPU time and 1 GB. The peers, once: python3 -m venv .peers/robustness &&
 .peers/robustness/bin/pip install imagehash==4.3.2 'perception[pdq]==0.9.3'
 """
 

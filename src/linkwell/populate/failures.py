@@ -81,6 +81,11 @@ class Failure(Exception):  # noqa: N818 - an outcome of one link, counted, not a
         self.kind = kind
         self.message = message if message is not None else MESSAGES[kind]
 
+    def without_frames(self) -> "Failure":
+        """Itself, letting go of the frames it was raised in: they hold what was received so far, up to the largest body each."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
+
     @property
     def status(self) -> str:
         """img2dataset's status: `failed_to_download` or `failed_to_resize`; and ours, `failed_to_verify`."""

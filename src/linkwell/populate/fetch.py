@@ -168,7 +168,7 @@ class Fetcher:
             if statements := rules.statements(image.target.url):
                 image.want.consider(statements)
         except Failure as failure:
-            image.want.failed(failure, image.trace)
+            image.want.failed(failure.without_frames(), image.trace)
             return
         self.schedule.add(image, pause_seconds=pause_seconds)
 
@@ -207,7 +207,7 @@ class _Request:
             async with asyncio.timeout(max(0.0, self.fetcher.limits.deadline_seconds - self.spent_seconds)):
                 self.hop = await self.fetcher.transport.get(self.target, self, last=last)
         except Failure as failure:
-            self.failure = failure
+            self.failure = failure.without_frames()
         except TimeoutError:
             self.failure = Failure("timeout")
         except Exception as error:  # noqa: BLE001 - one odd link must not stop millions; it is counted, and its text never shown

@@ -101,7 +101,7 @@ class RowWant:
         try:
             outcome = await self._examined(body, trace)
         except Failure as failure:
-            outcome = Outcome(failure=failure)
+            outcome = Outcome(failure=failure.without_frames())
         except (SafetyError, UnavailableError):
             raise
         except Exception as error:  # noqa: BLE001 - one odd link must not stop millions; it is counted, and its text never shown
@@ -131,7 +131,7 @@ class RowWant:
                 try:
                     self._heard().hear((trace.url, each) for each in signals)
                 except Failure as refusal:
-                    failure = refusal
+                    failure = refusal.without_frames()
         return Outcome(failure=failure, examined=examined)
 
     async def _look_at(self, body: bytes) -> Examined:
