@@ -16,6 +16,7 @@ from linkwell.cli.output import (
     open_engine,
     open_workspace,
 )
+from linkwell.cli.purge import AllowNetOption, FeedOption, RootOption
 
 if TYPE_CHECKING:
     from linkwell.release import ReleaseInfo
@@ -182,24 +183,14 @@ def list_all(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> 
 
 def get(
     folder: Annotated[Path, typer.Argument(metavar="TO", help="Where the release goes.")],
-    feed: Annotated[str, typer.Option("--feed", help="The feed: a folder, file:// or http(s):// URL.", metavar="URL")],
+    feed: FeedOption,
     version: Annotated[
         str | None, typer.Option("--release", "--version", metavar="V", help="Which. [default: the newest]")
     ] = None,
     *,
     dataset: Annotated[str | None, typer.Option("--dataset", help="Where the feed has several.")] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            "--root", help="The root file you got from the feed's owner; needed the first time.", metavar="FILE"
-        ),
-    ] = None,
-    allow_net: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-net", help="A network (CIDR) that may be reached although it is not public.", metavar="CIDR"
-        ),
-    ] = None,
+    root: RootOption = None,
+    allow_net: AllowNetOption = None,
     connections: Annotated[int, typer.Option("--connections", help="Parts in flight at once, 1 to 16.")] = 4,
     as_json: JsonOption = False,
 ) -> None:
