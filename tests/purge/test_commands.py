@@ -96,6 +96,18 @@ def test_verify_exit_codes(published: Any) -> None:
     assert error.value.exit_code == 3
 
 
+def test_verify_says_that_somebody_put_something_there(published: Any) -> None:
+    """A file of a kind that is not known came after the receipt: 1 until a purge has told of it, which counts it."""
+    copy, feed, root, _rows = published
+    run("purge", "apply", str(copy), "--feed", feed, "--root", root, "--yes")
+    (copy / "more.h5").write_bytes(b"who knows")
+    assert run("purge", "verify", str(copy), "--feed", feed, code=1)["unknown"] == {".h5 files": 1}
+    told = CliRunner().invoke(app, ["purge", "verify", str(copy), "--feed", feed])
+    assert "1 .h5 file" in told.stdout
+    run("purge", "apply", str(copy), "--feed", feed, "--yes")
+    assert run("purge", "verify", str(copy), "--feed", feed)["unreached"] == {".h5 files": 1}
+
+
 def test_apply_asks_first(published: Any) -> None:
     """Without --yes the question is asked, and no leaves everything as it was; --json cannot ask."""
     copy, feed, root, _rows = published

@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.purge.conftest import make_rows, recalled_of
+from tests.purge.copies import KINDS
 
-from linkwell.base.errors import FormatError, MissingError, MissingKeyError, SignatureError
+from linkwell.base.errors import FormatError, MissingError, MissingKeyError, SignatureError, UsageError
 from linkwell.engine import Engine
 from linkwell.purge import apply, fingerprint, plan, read_receipt, receipts_in, verify
 from linkwell.purge.receipt import encode_receipt, load_key, sign
@@ -105,6 +107,43 @@ def test_newer_recalls_show_until_they_are_applied(purged: Any, recalled: Any, e
     assert verify(root, more, second).clean
     assert second.statement.previous
     assert len(receipts_in(root / ".linkwell" / "receipts")) == 2
+
+
+def test_a_new_file_that_cannot_be_looked_into_is_noticed(purged: Any) -> None:
+    """Files of unknown kinds are counted, kind by kind: one more than the receipt has is told, as many as it has are not."""
+    root, gone, receipt, _rows = purged
+    assert verify(root, gone, receipt).unknown == {}
+    (root / "more.h5").write_bytes(b"who knows")
+    report = verify(root, gone, receipt)
+    assert report.unknown == {".h5 files": 1}
+    assert report.untouched
+    known = msgspec.structs.replace(receipt.statement, unreached={".h5 files": 1})
+    assert verify(root, gone, msgspec.structs.replace(receipt, statement=known)).unknown == {}
+
+
+def test_the_holders_own_folder_is_no_part_of_the_copy(
+    maker: Any, rows_of: Rows, recalled: Any, engine: Engine
+) -> None:
+    """Wherever it is: a new receipt is no new file of the copy."""
+    rows = rows_of(range(1, 3), 10)
+    maker.shard("00000", rows, ours=True)
+    gone, state = recalled([2], rows), maker.root / "sub" / "state"
+    receipt = apply(maker.root, gone, engine=engine, state=state)
+    report = verify(maker.root, gone, receipt, state=state)
+    assert (report.unknown, report.unreached) == ({}, {})
+    assert plan(maker.root, gone, state=state).unreached == {}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_a_database_whose_tables_are_not_named_is_wrong_usage(tmp_path: Path, kind: str, engine: Engine) -> None:
+    """Without the tables a purged database would look like one that is gone; the message says how to name them."""
+    rows = make_rows([1, 2], 10, fail_every=10**9)
+    made = KINDS[kind](tmp_path / "copy", rows)
+    gone = recalled_of([2], rows)
+    receipt = apply(made.root, gone, engine=engine, options=made.options)
+    assert verify(made.root, gone, receipt, tables=made.options.tables).untouched
+    with pytest.raises(UsageError, match="--tables"):
+        verify(made.root, gone, receipt)
 
 
 def test_the_receipt_counts_what_went(purged: Any) -> None:

@@ -78,15 +78,13 @@ def test_it_takes_two_people_and_stands_in_the_log(
 
 
 def test_what_cannot_be_sent_says_why(dataset: Workspace, takedown: Any, cell_of: Cells, tmp_path: Path) -> None:
-    """No holder, an unknown one, a key that is none, nothing to tell."""
+    """No holder, an unknown one, a key that is none."""
     key = str(pyrage.x25519.Identity.generate().to_public())
     with pytest.raises(UsageError, match="no age key"):
         add_holder(dataset, "lab", "age1nonsense", who="ana", second="ben")
     with pytest.raises(UsageError, match="nobody"):
         write_urgent(dataset, tmp_path, (), who="ana", second="ben")
     add_holder(dataset, "lab", key, who="ana", second="ben")
-    with pytest.raises(UsageError, match="no upheld"):
-        write_urgent(dataset, tmp_path, (), who="ana", second="ben")
     takedown(dataset, [min(cell_of(dataset))], "illegal")
     with pytest.raises(MissingError):
         write_urgent(dataset, tmp_path, ["library"], who="ana", second="ben")
@@ -94,6 +92,18 @@ def test_what_cannot_be_sent_says_why(dataset: Workspace, takedown: Any, cell_of
         remove_holder(dataset, "library", who="ana", second="ben")
     remove_holder(dataset, "lab", who="ana", second="ben")
     assert list_holders(dataset) == []
+
+
+def test_nothing_to_tell_is_no_error(held: Workspace, tmp_path: Path) -> None:
+    """A timer that looks every hour is not told that its command is wrong; nothing is written, nothing is logged."""
+    before = CaseBook.open(held).verify_log().entries
+    command = ["recall", "urgent", str(tmp_path / "out"), "--as", "ana", "--second", "ben", "-w", str(held.root)]
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 0, told.exception
+    assert "Nothing to tell" in told.stdout
+    assert json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout) == {"files": [], "entries": 0}
+    assert not (tmp_path / "out").exists()
+    assert CaseBook.open(held).verify_log().entries == before
 
 
 def test_the_commands_tell_the_same(held: Workspace, takedown: Any, cell_of: Cells, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def plan_(  # noqa: PLR0917 - Typer declares options as arguments
     from linkwell.purge import plan, read_tables
 
     recalled, _facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
-    found = plan(copy, recalled, aliases=aliases or (), tables=read_tables(tables) if tables else ())
+    found = plan(copy, recalled, aliases=aliases or (), tables=read_tables(tables) if tables else (), state=state)
     lines = [f"{f.name}: {f.removed:,} of {f.rows:,} go" for f in found.files if f.rows]
     lines.append(
         f"{len(found.files):,} files would be rewritten, {found.untouched:,} stay as they are; "
@@ -180,7 +180,7 @@ def apply_(  # noqa: PLR0917 - same
     recalled, facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
     options = purge_options(aliases, tables, hash_all=hash_all, thorough=thorough, in_place=in_place)
     if not yes:
-        found = plan(copy, recalled, aliases=options.aliases, tables=options.tables)
+        found = plan(copy, recalled, aliases=options.aliases, tables=options.tables, state=state)
         if found.files:
             _ask(
                 f"{found.removed:,} rows and samples in {len(found.files):,} files of {copy} will be deleted for good."
@@ -234,7 +234,8 @@ def verify_(  # noqa: PLR0917 - same
 ) -> None:
     """Look through a copy again, and compare every file with the receipt.
 
-    Exit code 1 when something recalled is left, 3 when a file, the feed or the receipt is not what was signed.
+    Exit code 1 when something recalled is left, or files came that cannot be looked into; 3 when a file, the feed or the receipt is not
+    what was signed.
 
     Example: linkwell purge verify /data/birds --feed https://birds.example/feed
     """
@@ -245,10 +246,17 @@ def verify_(  # noqa: PLR0917 - same
     path = receipt or (known[-1] if known else None)
     read = read_receipt(path, fingerprint) if path else None
     recalled, _facts = _load(copy, feed, root=root, state=state, dataset=dataset, allow_net=allow_net)
-    report = verify(copy, recalled, read, aliases=aliases or (), tables=read_tables(tables) if tables else ())
+    report = verify(
+        copy, recalled, read, aliases=aliases or (), tables=read_tables(tables) if tables else (), state=state
+    )
     lines = [f"{name}: {count:,} recalled are left" for name, count in report.left.items()]
     lines += [f"{name}: not what the receipt says" for name in report.edited]
     lines += [f"{name}: not in the receipt" for name in report.added]
+    if report.unknown:
+        new = ", ".join(f"{count:,} {kind}" for kind, count in report.unknown.items())
+        lines.append(
+            f"New since the receipt, and not to be looked into here: {new}. See to them, then run linkwell purge apply again."
+        )
     if report.leftovers or report.unfinished:
         lines.append("A purge was begun and not finished: run linkwell purge apply again.")
     if report.newer_recalls:
@@ -269,6 +277,7 @@ def verify_(  # noqa: PLR0917 - same
             "left": report.left,
             "edited": list(report.edited),
             "added": list(report.added),
+            "unknown": report.unknown,
             "leftovers": report.leftovers,
             "unfinished": report.unfinished,
             "newer_recalls": report.newer_recalls,
@@ -290,7 +299,7 @@ def verify_(  # noqa: PLR0917 - same
             str(copy),
             "If you changed it on purpose, run linkwell purge apply again for a new receipt.",
         )
-    if not report.clean or report.unidentified or (read is not None and not read.statement.complete) or read is None:
+    if not report.clean or report.unidentified or report.unknown or read is None or not read.statement.complete:
         raise typer.Exit(1)
 
 

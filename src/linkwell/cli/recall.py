@@ -282,7 +282,9 @@ def urgent(
         {"files": [str(path) for path in paths], "entries": entries},
         as_json,
         *(f"{path}: {entries:,} entries" for path in paths),
-        "Each opens with its holder's key only. Delete them once they are sent.",
+        "Each opens with its holder's key only. Delete them once they are sent."
+        if paths
+        else "Nothing to tell: no upheld covered entry is in a release. No file was written.",
     )
 
 

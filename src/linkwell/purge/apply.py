@@ -116,11 +116,11 @@ def apply(
         for folder in (state, state / RECEIPTS_FOLDER):
             sweep(folder)
         receipts, run = state / RECEIPTS_FOLDER, state / _RUN_FOLDER
-        check_dataset(open_copy(copy, options.tables), recalled)
+        check_dataset(open_copy(copy, options.tables, state=state), recalled)
         signing_key = key if isinstance(key, Ed25519PrivateKey) else load_key(key or state / KEY_FILE, make=key is None)
         journal = _begin(copy, recalled, receipts, run)
         waiting = finish_all(copy, run)
-        found = open_copy(copy, options.tables, pending(copy, run))
+        found = open_copy(copy, options.tables, pending(copy, run), state=state)
         for leftover in found.leftovers:
             with storage_errors(leftover):
                 leftover.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import msgspec
@@ -136,14 +136,24 @@ class DatabaseKind:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+def is_database(path: Path) -> bool:
+    """Whether a file is an SQLite or DuckDB file, by its first bytes."""
+    return _kind_of(path) is not None
+
+
 def _is_sqlite(path: Path) -> bool:
+    kind = _kind_of(path)
+    if kind is None:
+        raise FormatError("this is neither an SQLite nor a DuckDB file", str(path))
+    return kind == "sqlite"
+
+
+def _kind_of(path: Path) -> Literal["sqlite", "duckdb"] | None:
     with path.open("rb") as file:
         head = file.read(len(_SQLITE_MAGIC))
     if head == _SQLITE_MAGIC:
-        return True
-    if head[_DUCKDB_MAGIC_AT : _DUCKDB_MAGIC_AT + len(_DUCKDB_MAGIC)] != _DUCKDB_MAGIC:
-        raise FormatError("this is neither an SQLite nor a DuckDB file", str(path))
-    return False
+        return "sqlite"
+    return "duckdb" if head[_DUCKDB_MAGIC_AT : _DUCKDB_MAGIC_AT + len(_DUCKDB_MAGIC)] == _DUCKDB_MAGIC else None
 
 
 def _rows(path: Path, query: str) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:

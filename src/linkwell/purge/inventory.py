@@ -66,13 +66,16 @@ class Copy:
         return "+".join(sorted({unit.kind for unit in self.units})) or "none"
 
 
-def open_copy(root: Path, tables: Sequence[TableQuery] = (), waiting: Collection[str] = ()) -> Copy:
+def open_copy(
+    root: Path, tables: Sequence[TableQuery] = (), waiting: Collection[str] = (), *, state: Path | None = None
+) -> Copy:
     """Look through a copy's folder.
 
     Args:
         root: the folder.
         tables: tables of databases in it that are part of the copy.
         waiting: temporary files that are not left over, but wait to take their place.
+        state: the holder's own folder, where it is another than `.linkwell`: it is no part of the copy, wherever it is.
 
     Raises:
         MissingError: there is no such folder.
@@ -84,7 +87,8 @@ def open_copy(root: Path, tables: Sequence[TableQuery] = (), waiting: Collection
     leftovers: list[Path] = []
     unreached: Counter[str] = Counter()
     problems: dict[str, str] = {}
-    for path in _walk(root, unreached, problems):
+    own = {(root / STATE_FOLDER).absolute(), *([state.absolute()] if state else [])}
+    for path in _walk(root, own, unreached, problems):
         if path.is_symlink():
             unreached["symbolic links"] += 1
             if path.suffix.lower() in DATA_SUFFIXES:
@@ -141,11 +145,11 @@ def _note_link(path: Path, root: Path, problems: dict[str, str]) -> None:
         )
 
 
-def _walk(root: Path, unreached: Counter[str], problems: dict[str, str]) -> Iterator[Path]:
+def _walk(root: Path, own: Collection[Path], unreached: Counter[str], problems: dict[str, str]) -> Iterator[Path]:
     for folder, folders, names in os.walk(root, followlinks=False, onerror=_refuse):
         here = Path(folder)
         for name in list(folders):
-            if here == root and name == STATE_FOLDER:
+            if (here / name).absolute() in own:
                 folders.remove(name)
             elif name in VERSION_CONTROL:
                 unreached[f"{name} folders"] += 1

@@ -74,7 +74,14 @@ class Plan:
         return bool(self.files or self.leftovers or self.unfinished or self.problems or self.unidentified)
 
 
-def plan(copy: Path, recalled: Recalled, *, aliases: Sequence[Path] = (), tables: Sequence[TableQuery] = ()) -> Plan:
+def plan(
+    copy: Path,
+    recalled: Recalled,
+    *,
+    aliases: Sequence[Path] = (),
+    tables: Sequence[TableQuery] = (),
+    state: Path | None = None,
+) -> Plan:
     """Look through a copy for what is recalled; changes nothing.
 
     Args:
@@ -82,12 +89,13 @@ def plan(copy: Path, recalled: Recalled, *, aliases: Sequence[Path] = (), tables
         recalled: what the feed says.
         aliases: tables that connect links with the ids other projects give them.
         tables: tables of databases in the copy.
+        state: the holder's folder, where it is another than `.linkwell` in the copy.
 
     Raises:
         MissingError: there is no such folder.
         UsageError: the copy is of another dataset.
     """
-    found = open_copy(copy, tables)
+    found = open_copy(copy, tables, state=state)
     check_dataset(found, recalled)
     sight = sight_of(found, recalled, aliases)
     files: list[FilePlan] = []

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from linkwell.base.errors import LinkwellError, SignatureError
+from linkwell.base.errors import LinkwellError, SignatureError, UsageError
 from linkwell.base.progress import meter
-from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, open_copy
+from linkwell.purge.database import DatabaseKind, is_database
+from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, Copy, open_copy
 from linkwell.purge.kinds import kind_of
 from linkwell.purge.plan import check_dataset, file_plans, sight_of
 from linkwell.purge.receipt import FileRecord, Receipt
@@ -34,6 +35,8 @@ class VerifyReport:
     """Recalls in the feed that the receipt is not about yet."""
     unidentified: int = 0
     unreached: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
+    """Of what is not reached, how many of each kind are more than the receipt counted: somebody put them there since."""
     problems: dict[str, str] = field(default_factory=dict)
     """Files that could not be looked through, and why."""
     made_from_build: bool = False
@@ -57,6 +60,7 @@ def verify(
     *,
     aliases: Sequence[Path] = (),
     tables: Sequence[TableQuery] = (),
+    state: Path | None = None,
 ) -> VerifyReport:
     """Look through a copy again, at every statement of identity there is, and compare it with its receipt; changes nothing.
 
@@ -66,12 +70,14 @@ def verify(
         receipt: of the last purge, its signature checked by `read_receipt`; None compares nothing.
         aliases: tables that connect links with the ids other projects give them.
         tables: tables of databases in the copy.
+        state: the holder's folder, where it is another than `.linkwell` in the copy.
 
     Raises:
         SignatureError: the receipt is about another dataset, or about another feed than this one.
-        UsageError: the copy is of another dataset.
+        UsageError: the copy is of another dataset, or the tables of a database that the receipt names were not given.
     """
-    found = open_copy(copy, tables)
+    found = open_copy(copy, tables, state=state)
+    _check_tables(found, receipt)
     check_dataset(found, recalled)
     newer = _check_feed(recalled, receipt)
     sight = sight_of(found, recalled, aliases, thorough=True)
@@ -103,9 +109,34 @@ def verify(
         newer_recalls=newer,
         unidentified=unidentified,
         unreached=found.unreached,
+        unknown=_more(found.unreached, receipt.statement.unreached) if receipt else {},
         problems=problems,
         made_from_build=found.made_from_build,
     )
+
+
+def _more(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    """By how much each count has grown."""
+    return {kind: count - before.get(kind, 0) for kind, count in now.items() if count > before.get(kind, 0)}
+
+
+def _check_tables(found: Copy, receipt: Receipt | None) -> None:
+    """Databases are known by the tables that are named: without these, one that was purged would look like one that is gone.
+
+    Raises:
+        UsageError: a database of the receipt is there, and none of its tables was named.
+    """
+    if receipt is None or DatabaseKind.name not in receipt.statement.kind.split("+"):
+        return
+    looked_at = {name for unit in found.units for name in unit.files}
+    for stated in receipt.statement.files:
+        path = found.root / stated.name
+        if not stated.gone and stated.name not in looked_at and path.is_file() and is_database(path):
+            raise UsageError(
+                "the receipt has this database, and nothing says which of its tables to look through",
+                stated.name,
+                "Give the file that named them for the purge: --tables FILE",
+            )
 
 
 def _as_stated(copy: Path, unit: Unit, stated: Mapping[str, FileRecord] | None) -> dict[str, FileRecord]:

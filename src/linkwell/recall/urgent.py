@@ -110,10 +110,10 @@ def write_urgent(
         now: the time it says, for tests.
 
     Returns:
-        The files, and how many entries are in each.
+        The files, and how many entries are in each; no file where there is nothing to tell.
 
     Raises:
-        UsageError: there is no holder, or nothing to tell.
+        UsageError: there is no holder.
         MissingError: a holder is not known.
         TwoPersonError: `second` is `who`.
     """
@@ -124,7 +124,7 @@ def write_urgent(
     covered = {each.link_id for each in book.takedowns() if is_covered(each)}
     meant = sorted(locate(releases, covered))
     if not meant:
-        raise UsageError("no upheld covered entry is in a release", "recall urgent", "There is nothing to tell.")
+        return [], 0
     message = UrgentMessage(
         URGENT_FORMAT,
         workspace.settings.dataset,
