@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from linkwell.base.counts import plural
 from linkwell.base.errors import LinkwellError
 from linkwell.base.sealed import read_sealed
 from linkwell.base.workspace import MASTER_KEY_VARIABLE, Workspace
@@ -154,7 +155,7 @@ def _sealed(workspace: Workspace, folder: Path, empty: str) -> tuple[State, str,
     rows = sum(t.num_rows for part in parts for t in read_sealed(part, workspace.master_key(), columns=["link_id"]))
     if not parts:
         return "note", empty, "linkwell populate fills it."
-    return "ok", f"{rows:,} rows in {len(parts)} parts, all open", ""
+    return "ok", f"{plural(rows, 'row')} in {plural(len(parts), 'part')}, all open", ""
 
 
 def _lists(workspace: Workspace) -> tuple[State, str, str]:
@@ -173,7 +174,7 @@ def _log(workspace: Workspace) -> tuple[State, str, str]:
     if not workspace.cases.exists():
         return "note", "no case and no log yet", ""
     report = CaseBook.open(workspace).verify_log()
-    return "ok", f"{report.entries} entries, chain whole", ""
+    return "ok", f"{plural(report.entries, 'entry', 'entries')}, chain whole", ""
 
 
 def _feed(workspace: Workspace) -> tuple[State, str, str]:
@@ -186,4 +187,4 @@ def _feed(workspace: Workspace) -> tuple[State, str, str]:
         root = workspace.feed / "metadata" / "1.root.json"
         client = FeedClient.open(str(workspace.feed), state=Path(state), trusted_root=root)
         client.refresh()
-        return "ok", f"signed and fresh, {len(client.targets())} files listed", ""
+        return "ok", f"signed and fresh, {plural(len(client.targets()), 'file')} listed", ""

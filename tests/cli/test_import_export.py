@@ -52,6 +52,15 @@ def test_import_says_what_it_took_and_what_it_left(run: Run, tmp_path: Path) -> 
     assert (code, "it has: url, caption" in out) == (3, True)
 
 
+def test_one_is_not_spoken_of_as_many(run: Run, tmp_path: Path) -> None:
+    """One row in one file is one link."""
+    _, out = run("import", "--no-language", _list(tmp_path / "l.csv", URLS[:1]))
+    assert "1 row in 1 file: 1 link, 0 duplicates" in out
+    _, out = run("export", "--as", "laion", str(tmp_path / "out"))
+    assert "1 link of build" in out
+    assert "1 file;" in out
+
+
 def test_against_leaves_out_what_is_there_already(run: Run, tmp_path: Path) -> None:
     """A build by its name, a file, a folder, another workspace."""
     code, out = run("import", "--no-language", "--json", _list(tmp_path / "old.csv", URLS[:2]))

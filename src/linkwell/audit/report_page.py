@@ -8,6 +8,7 @@ import jinja2
 
 from linkwell.audit.residual import ResidualRisk
 from linkwell.audit.scan import UNCHECKED_REASONS
+from linkwell.base.counts import plural
 from linkwell.base.shards import write_bytes
 
 _NAMED_OVERLAPS = 20
@@ -30,7 +31,7 @@ class Bar:
 
 def report_lines(risk: ResidualRisk) -> list[str]:
     """The report in sentences."""
-    lines = [f"{risk.label}: {risk.checked:,} links, audited {risk.at[:16]} UTC.", "Compared:"]
+    lines = [f"{risk.label}: {plural(risk.checked, 'link')}, audited {risk.at[:16]} UTC.", "Compared:"]
     lines += [f"  {count:,} by {_MEANS[name]}" for name, count in risk.means.items()]
     lines += [f"Not compared in full: {n:,} ({UNCHECKED_REASONS[reason]})" for reason, n in risk.unchecked.items()]
     if risk.failures:
@@ -42,7 +43,9 @@ def report_lines(risk: ResidualRisk) -> list[str]:
         matches = ", ".join(f"{count:,} {name}" for name, count in one.findings.items()) or "no match"
         lines.append(f"  {one.source}{' (synthetic)' if one.synthetic else ''}: {entries}: {matches}")
     most = sorted(risk.overlaps, key=lambda overlap: -overlap[2])
-    lines += [f"  named by both {one} and {other}: {count:,} links" for one, other, count in most[:_NAMED_OVERLAPS]]
+    lines += [
+        f"  named by both {one} and {other}: {plural(count, 'link')}" for one, other, count in most[:_NAMED_OVERLAPS]
+    ]
     if len(most) > _NAMED_OVERLAPS:
         lines.append(f"  … and {len(most) - _NAMED_OVERLAPS:,} more pairs of lists: --json names all.")
     lines.append(bound_line(risk))
@@ -59,7 +62,7 @@ def bound_line(risk: ResidualRisk) -> str:
             "enter the result with `linkwell audit sampled`."
         )
     return (
-        f"Left: at most {bound.count:,} of the {bound.population:,} links without a finding ({bound.share:.6%}), with "
+        f"Left: at most {bound.count:,} of the {plural(bound.population, 'link')} without a finding ({bound.share:.6%}), with "
         f"{bound.confidence:.0%} confidence: a random sample of {bound.drawn:,}, of which {bound.verified:,} were verified, held "
         f"{bound.found:,} (exact binomial bound, Clopper-Pearson; it takes those that could not be verified to be like the others; were "
         f"they all what should not be there, at most {bound.worst_count:,})."
@@ -72,9 +75,9 @@ def chance_line(risk: ResidualRisk) -> str:
     if not chance.hashes:
         return "False matches of PDQ: not known, the ledger has too few pictures to tell how alike strangers are."
     return (
-        f"False matches of PDQ to expect: {chance.expected:.2g}, from {chance.compared:,} pictures times {chance.listed:,} listed "
+        f"False matches of PDQ to expect: {chance.expected:.2g}, from {plural(chance.compared, 'picture')} times {chance.listed:,} listed "
         f"hashes times a chance of {chance.chance:.2g}. That is the chance that {chance.coins:.0f} coins, which have the mean and the "
-        f"spread of the distance seen between {chance.hashes:,} pictures of the ledger ({chance.mean_distance:.1f} and "
+        f"spread of the distance seen between {plural(chance.hashes, 'picture')} of the ledger ({chance.mean_distance:.1f} and "
         f"{chance.deviation:.1f} bits of 256), fall within 31 of 256. It is for pictures that have nothing to do with each other: blank "
         "pages, logos and screens of text are alike without being the same, and come on top."
     )

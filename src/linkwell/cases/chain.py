@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from linkwell.base.counts import plural
 from linkwell.base.errors import SignatureError
 from linkwell.base.shards import write_bytes
 
@@ -124,10 +125,12 @@ def check_end(path: Path, head: Head | None, end: End) -> None:
     """
     if head is None:
         if end != End():
-            raise SignatureError(f"the log has {end.count} entries, and its head is gone", str(path), _RESTORE)
+            raise SignatureError(
+                f"the log has {plural(end.count, 'entry', 'entries')}, and its head is gone", str(path), _RESTORE
+            )
     elif end not in (head.end, head.next):
         raise SignatureError(
-            f"the log has {end.count} entries and its head says {head.end.count}: its end was cut, added to or replaced",
+            f"the log has {plural(end.count, 'entry', 'entries')} and its head says {head.end.count}: its end was cut, added to or replaced",
             str(path),
             _RESTORE,
         )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, insert, select
 
+from linkwell.base.counts import plural
 from linkwell.base.errors import BusyError, DamagedFileError
 from linkwell.base.workspace import Workspace
 from linkwell.cases.chain import End, Head, check_end, check_entry, following, read_head, write_head
@@ -73,7 +74,7 @@ class Store:
             head = self.read_head()
             if head is not None and head.end != End() and not workspace.cases.exists():
                 raise DamagedFileError(
-                    f"the cases are gone, and their log had {head.end.count} entries",
+                    f"the cases are gone, and their log had {plural(head.end.count, 'entry', 'entries')}",
                     str(workspace.cases),
                     "Restore the file from its backup: without it nothing is known of what is quarantined.",
                 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from linkwell.base.counts import plural
 from linkwell.base.errors import SignatureError
 from linkwell.cases.chain import End, Entry, Head, check_end, check_entry
 from linkwell.cases.guards import missing_guards
@@ -47,7 +48,7 @@ def verify(
     told.compare(connection, master_key)
     if found < len(anchors):
         raise SignatureError(
-            f"{len(anchors) - found} heads that releases name are not in the log: it was replaced by another",
+            f"{plural(len(anchors) - found, 'head that releases name is', 'heads that releases name are')} not in the log: it was replaced by another",
             str(head_path),
             "Restore cases.sqlite and log.head together from a backup, and find out who changed them.",
         )

@@ -8,8 +8,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from linkwell.base.counts import counted, plural
 from linkwell.base.workspace import Workspace
-from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, counted, emit, open_engine, open_workspace
+from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, emit, open_engine, open_workspace
 
 
 def add_audit_commands(app: typer.Typer) -> None:
@@ -71,7 +72,7 @@ def audit(
         "record": str(done.record),
     }
     found = counted(done.findings) or "nothing"
-    lines = [f"{label}: {done.checked:,} links against {', '.join(done.lists)}: {found} found."]
+    lines = [f"{label}: {plural(done.checked, 'link')} against {', '.join(done.lists)}: {found} found."]
     lines += [f"  not checked in full: {n:,} ({UNCHECKED_REASONS[reason]})" for reason, n in done.unchecked.items()]
     if numbers:
         lines.append(f"New cases: {', '.join(map(str, numbers))}. See them with: linkwell cases list")
@@ -80,7 +81,7 @@ def audit(
     personal = done.findings.get(PRIVACY, 0)
     if personal and not privacy_cases:
         lines.append(
-            f"Personal data stands in the text of {personal:,} links. Open a case for them with --privacy-cases."
+            f"Personal data stands in the text of {plural(personal, 'link')}. To open a case for that: --privacy-cases."
         )
     emit(result, as_json, *lines)
     if done.findings.keys() - {PRIVACY} or (personal and privacy_cases):
@@ -107,7 +108,7 @@ def sample(
     emit(
         msgspec.to_builtins(drawn),
         as_json,
-        f"Drew {drawn.drawn:,} of {drawn.population:,} links without a finding into {to}.",
+        f"Drew {drawn.drawn:,} of {plural(drawn.population, 'link')} without a finding into {to}.",
         "Have them verified by somebody who may look, then: linkwell audit sampled --found K --as WHO",
     )
 
@@ -176,7 +177,7 @@ def expand(
     numbers = book.open_from_findings(read_findings(opened))
     book.log("expansion", MACHINE, None, {"seeds": done.seeds, **done.proposed})
     lines = [
-        f"From {done.seeds:,} links of upheld cases ({done.with_ledger:,} in the ledger, {done.with_embedding:,} embedded): "
+        f"From {plural(done.seeds, 'link')} of upheld cases ({done.with_ledger:,} in the ledger, {done.with_embedding:,} embedded): "
         + (counted(done.proposed) or "nothing like them")
         + "."
     ]
@@ -220,7 +221,7 @@ def check(
     book.log("check begun", who, None, {"checker": by, "production": int(settings.production), "links": len(questions)})
     done = check_links(opened, by, questions, label)
     book.log("check done", who, None, {"checker": by, **done.verdicts})
-    lines = [f"{by} ({switch}) was asked about {done.asked:,} links: {counted(done.verdicts) or 'nothing'}."]
+    lines = [f"{by} ({switch}) was asked about {plural(done.asked, 'link')}: {counted(done.verdicts) or 'nothing'}."]
     if done.not_asked:
         lines.append(f"Not asked: {done.not_asked:,} without a hash, whose URL may not be sent (send_urls).")
     emit(asdict(done), as_json, *lines)
@@ -277,7 +278,7 @@ def live(  # noqa: PLR0917 - Typer passes by name
     book.log("live check done", who, None, {"label": label, **counts})
     lost = f"{sum(done.failed.values()):,} not to be had" + (f" ({counted(done.failed)})" if done.failed else "")
     seen = f"{done.success:,} hashed and dropped, {done.withheld:,} matched or listed by URL"
-    lines = [f"{done.links:,} links looked at: {seen}, {lost}.", "Run linkwell audit to count them in."]
+    lines = [f"{plural(done.links, 'link')} looked at: {seen}, {lost}.", "Run linkwell audit to count them in."]
     if numbers:
         lines.append(f"New cases: {', '.join(map(str, numbers))}. See them with: linkwell cases list")
     emit(counts | {"cases": numbers}, as_json, *lines)

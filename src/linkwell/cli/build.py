@@ -5,8 +5,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from linkwell.base.counts import counted, plural
 from linkwell.cli.against import AgainstOption, find_against
-from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, open_engine, open_workspace
+from linkwell.cli.output import JsonOption, WorkspaceOption, emit, open_engine, open_workspace
 
 
 def add_build_commands(app: typer.Typer) -> None:
@@ -51,8 +52,8 @@ def build(  # noqa: PLR0917 - one parameter for each option
         opened, sources, crawl=crawl, engine=open_engine(opened), against=earlier, well_known=well_known or ()
     )
     summary = (
-        f"{report.pages:,} pages in {report.sources:,} archives hold {report.images:,} images: "
-        f"{report.links:,} links, {report.duplicates:,} duplicates, {sum(report.rejected.values()):,} rejected."
+        f"{plural(report.pages, 'page')} in {plural(report.sources, 'archive')}, with {plural(report.images, 'image')}: "
+        f"{plural(report.links, 'link')}, {plural(report.duplicates, 'duplicate')}, {sum(report.rejected.values()):,} rejected."
     )
     lines = [summary]
     if earlier:

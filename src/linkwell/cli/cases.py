@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linkwell.base.counts import plural
 from linkwell.base.errors import DamagedFileError, FormatError, MissingError
 from linkwell.base.workspace import Workspace
 from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, emit, emit_rows, open_engine, open_workspace
@@ -202,7 +203,7 @@ def verify(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
     emit(
         {"holds": True, **asdict(result)},
         as_json,
-        f"The log holds: {result.entries} entries about {result.cases} cases, {result.anchors} of its heads in releases.",
+        f"The log holds: {plural(result.entries, 'entry', 'entries')} about {plural(result.cases, 'case')}, {result.anchors} of its heads in releases.",
         f"Head: {result.head}",
     )
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from linkwell.base.counts import plural
 from linkwell.cli.output import JsonOption, emit
 
 
@@ -48,9 +49,9 @@ def demo(
     emit(
         asdict(result),
         as_json,
-        f"In short: {result.links:,} links built, {result.populated:,} pictures fetched, {result.recalled_rows:,} rows recalled and "
-        f"purged in whole cells or with their reason, {result.left} left; {result.release} has {result.released_rows:,} links.",
-        f"Told in {result.seconds:.0f} s. Cells have {result.cell_min_rows} rows or more here, 1,000 by default; hash lists are synthetic.",
+        f"In short: {plural(result.links, 'link')} built, {plural(result.populated, 'picture')} fetched, {plural(result.recalled_rows, 'row')} recalled and "
+        f"purged in whole cells or with their reason, {result.left} left; {result.release} has {plural(result.released_rows, 'link')}.",
+        f"Told in {result.seconds:.0f} s. Cells have {plural(result.cell_min_rows, 'row')} or more here, 1,000 by default; hash lists are synthetic.",
         f"Report: {result.report}",
         f"Go on from here, for example: linkwell -w {result.workspace} cases list",
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from linkwell.base.counts import plural
 from linkwell.base.workspace import Workspace
 from linkwell.cli.output import JsonOption, WorkspaceOption, emit, open_engine, open_workspace
 
@@ -64,7 +65,7 @@ def export(
     emit(
         {"to": str(to), "source": source, **msgspec.to_builtins(report)},
         as_json,
-        f"{report.rows:,} links of {source} written to {to}, {report.files} files; left out: {report.left_out:,}.",
+        f"{plural(report.rows, 'link')} of {source} written to {to}, {plural(report.files, 'file')}; left out: {report.left_out:,}.",
         f"Columns: {', '.join(report.columns)}.",
     )
 
@@ -106,8 +107,8 @@ def credit(  # noqa: PLR0917 - Typer declares options as arguments
     emit(
         {"to": str(to), "source": source, **msgspec.to_builtins(report)},
         as_json,
-        f"{report.entries:,} entries for {report.links:,} links of {source} written to {to}; "
-        f"{report.named:,} links name somebody, {report.licensed:,} state a licence.",
+        f"{plural(report.entries, 'entry', 'entries')} for {plural(report.links, 'link')} of {source} written to {to}; "
+        f"somebody is named for {report.named:,}, a licence is stated for {report.licensed:,}.",
         *missing,
     )
     if report.missing:

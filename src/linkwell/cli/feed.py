@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from linkwell.base.counts import plural
 from linkwell.cli.output import JsonOption, WorkspaceOption, emit, open_workspace
 
 
@@ -34,7 +35,7 @@ def make_keys(workspace: WorkspaceOption = None, as_json: JsonOption = False) ->
     emit(
         {"made": [path.name for path in made], "folder": str(opened.keys)},
         as_json,
-        f"Made {len(made)} keys in {opened.keys}" if made else f"All keys are there, in {opened.keys}",
+        f"Made {plural(len(made), 'key')} in {opened.keys}" if made else f"All keys are there, in {opened.keys}",
         "Keep them secret and backed up; root and targets keys best on two machines or in two safes.",
     )
 
@@ -143,4 +144,4 @@ def sign(
     from linkwell.feed import sign_pending
 
     signatures = sign_pending(file, key)
-    emit({"signatures": signatures}, as_json, f"Signed; the file has {signatures} signatures. Send it back.")
+    emit({"signatures": signatures}, as_json, f"Signed; the file has {plural(signatures, 'signature')}. Send it back.")

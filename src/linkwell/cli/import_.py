@@ -5,8 +5,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from linkwell.base.counts import counted, plural
 from linkwell.cli.against import AgainstOption, find_against
-from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, open_engine, open_workspace
+from linkwell.cli.output import JsonOption, WorkspaceOption, emit, open_engine, open_workspace
 
 
 def add_import_commands(app: typer.Typer) -> None:
@@ -72,7 +73,7 @@ def import_(  # noqa: PLR0917 - Typer declares options as arguments
     )
     rejected = sum(report.rejected.values())
     summary = (
-        f"{report.rows:,} rows in {len(report.files):,} files: {report.links:,} links, {report.duplicates:,} duplicates, "
+        f"{plural(report.rows, 'row')} in {plural(len(report.files), 'file')}: {plural(report.links, 'link')}, {plural(report.duplicates, 'duplicate')}, "
         f"{report.known:,} known already, {rejected:,} rejected."
     )
     lines = [summary]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linkwell.base.counts import counted, plural
 from linkwell.base.errors import MissingError, UsageError
 from linkwell.base.workspace import Workspace
-from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, counted, emit, emit_rows, open_workspace
+from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, emit, emit_rows, open_workspace
 
 if TYPE_CHECKING:
     from linkwell.lists import ImportReport, ListNotes
@@ -153,7 +154,7 @@ def fetch(
             book.log("list fetched", who or MACHINE, None, {**detail, "generation": generation})
     _tell(
         report.list,
-        f"Fetched {report.pages:,} pages ({switch}):",
+        f"Fetched {plural(report.pages, 'page')} ({switch}):",
         as_json,
         None,
         expired=_has_expired(opened, report.list.source),
@@ -207,7 +208,7 @@ def _tell(report: "ImportReport", what: str, as_json: bool, file: Path | None, *
     if report.passed_over:
         lines.append(f"Passed over, as of no use here: {counted(report.passed_over)}")
     if report.rejected_count:
-        lines.append(f"Set aside {report.rejected_count:,} rows: {counted(report.rejected_reasons)}")
+        lines.append(f"Set aside {plural(report.rejected_count, 'row')}: {counted(report.rejected_reasons)}")
         unit = "entry" if report.list_format.endswith(("-xml", "-json")) else "line"
         lines += [f"  {unit} {number}: {reason}" for number, reason in report.rejected[:_NAMED_LINES]]
         if report.rejected_count > _NAMED_LINES:

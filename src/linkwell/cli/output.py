@@ -79,8 +79,3 @@ def emit_rows(rows: list[dict[str, object]], as_json: bool, name: str, empty: st
         Console(width=_ANY_WIDTH).print(table)
         return
     Console(soft_wrap=True).print(table)
-
-
-def counted(counts: Mapping[str, int]) -> str:
-    """Counts as a phrase, most frequent first: `12 timeout, 3 dns`."""
-    return ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -11,9 +11,10 @@ import msgspec
 import typer
 from typer.core import TyperCommand
 
+from linkwell.base.counts import counted, plural
 from linkwell.base.errors import MissingError, UsageError
 from linkwell.cli.img2dataset import SWITCH, translate
-from linkwell.cli.output import JsonOption, WorkspaceOption, counted, emit, open_engine, open_workspace
+from linkwell.cli.output import JsonOption, WorkspaceOption, emit, open_engine, open_workspace
 
 if TYPE_CHECKING:
     from linkwell.base.workspace import Workspace
@@ -265,7 +266,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
             "hosts": [{"host": each.host, **each.outcomes} for each in report.hosts],
         },
         as_json,
-        f"{report.success:,} of {report.links:,} links populated into {to}, {report.shards} shards, {report.seconds:.1f} s",
+        f"{report.success:,} of {plural(report.links, 'link')} populated into {to}, {plural(report.shards, 'shard')}, {report.seconds:.1f} s",
         f"Failed: {failed:,} ({counted(report.failed)})" if failed else "Failed: none",
         f"Left out: {report.withheld:,}",
         *chart(report.hosts),
@@ -321,11 +322,11 @@ def show_status(workspace: "Workspace", to: Path, *, as_json: bool) -> None:
             },
             as_json,
             *(["\x1b[2J\x1b[H"] if live else []),
-            f"{to}: {found.state}, {found.shards_done} of {found.shards} shards, {found.links:,} links, {found.links_per_second:,.1f} a second",
+            f"{to}: {found.state}, {found.shards_done} of {plural(found.shards, 'shard')}, {plural(found.links, 'link')}, {found.links_per_second:,.1f} a second",
             f"Images: {found.success:,} ({found.image_bytes / 1e6:,.1f} MB)",
             f"Failed: {failed:,} ({counted(found.failed)})" if failed else "Failed: none",
             f"Left out: {found.withheld:,}",
-            f"Requests: {found.requests} under way, {found.slow} of them slow; {found.waiting:,} waiting for {found.hosts:,} hosts, "
+            f"Requests: {found.requests} under way, {found.slow} of them slow; {found.waiting:,} waiting for {plural(found.hosts, 'host')}, "
             f"{found.hosts_resting:,} of which rest",
         )
         if not (live and found.running):
@@ -341,7 +342,7 @@ def show_adopted(workspace: "Workspace", to: Path, *, as_json: bool) -> None:
     emit(
         {"to": str(to), **asdict(found)},
         as_json,
-        f"{found.shards:,} shards that img2dataset finished, {found.links:,} links: the digests of {found.entered:,} images are in the ledger.",
+        f"{plural(found.shards, 'shard')} that img2dataset finished, {plural(found.links, 'link')}: the digests of {plural(found.entered, 'image')} are in the ledger.",
         f"Encoded again, so that the bytes that were served are gone: {found.encoded_again:,}. Failed: {found.failed:,}.",
         f"Match them with: linkwell audit. Take out what is recalled with: linkwell purge plan {to}",
     )

@@ -1,5 +1,6 @@
 """Commands about purging copies: `purge plan|apply|verify`; `purge watch` stands in `watch.py`."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linkwell.base.counts import plural
 from linkwell.base.errors import SignatureError, UsageError
 from linkwell.cli.output import JsonOption, emit
 
@@ -111,7 +113,7 @@ def plan_(  # noqa: PLR0917 - Typer declares options as arguments
     found = plan(copy, recalled, aliases=aliases or (), tables=read_tables(tables) if tables else (), state=state)
     lines = [f"{f.name}: {f.removed:,} of {f.rows:,} go" for f in found.files if f.rows]
     lines.append(
-        f"{len(found.files):,} files would be rewritten, {found.untouched:,} stay as they are; "
+        f"{plural(len(found.files), 'file')} would be rewritten, {found.untouched:,} kept as before; "
         f"recalls up to {found.sequence} of {found.dataset}"
     )
     if found.files:
@@ -119,7 +121,7 @@ def plan_(  # noqa: PLR0917 - Typer declares options as arguments
             f"Free disk needed while it runs: {found.disk_bytes_needed / 1e6:,.1f} MB, of {found.free_bytes / 1e6:,.1f} MB"
         )
     if found.leftovers:
-        lines.append(f"{found.leftovers:,} temporary files of killed runs would be deleted")
+        lines.append(f"{plural(found.leftovers, 'temporary file')} of killed runs would be deleted")
     if found.unfinished:
         lines.append("A purge was begun and not finished: run linkwell purge apply again.")
     lines += reach_lines(found.unidentified, found.unreached, found.problems, found.surroundings)
@@ -183,7 +185,7 @@ def apply_(  # noqa: PLR0917 - same
         found = plan(copy, recalled, aliases=options.aliases, tables=options.tables, state=state)
         if found.files:
             _ask(
-                f"{found.removed:,} rows and samples in {len(found.files):,} files of {copy} will be deleted for good."
+                f"{plural(found.removed, 'row or sample', 'rows and samples')} in {plural(len(found.files), 'file')} of {copy} will be deleted for good."
             )
     folder = state or copy / STATE_FOLDER
     receipt = apply(copy, recalled, engine=LocalEngine(workers), key=key, state=state, feed=facts, options=options)
@@ -205,7 +207,7 @@ def apply_(  # noqa: PLR0917 - same
             "surroundings": stated.surroundings,
         },
         as_json,
-        f"{stated.rows_removed:,} rows and samples removed; {rewritten:,} of {len(stated.files):,} files rewritten",
+        f"{plural(stated.rows_removed, 'row or sample', 'rows and samples')} removed; {rewritten:,} of {plural(len(stated.files), 'file')} rewritten",
         f"Receipt: {where}",
         f"Signed by the key with the fingerprint {receipt.fingerprint}",
         *reach_lines(stated.unidentified, stated.unreached, stated.problems, stated.surroundings),
@@ -249,18 +251,20 @@ def verify_(  # noqa: PLR0917 - same
     report = verify(
         copy, recalled, read, aliases=aliases or (), tables=read_tables(tables) if tables else (), state=state
     )
-    lines = [f"{name}: {count:,} recalled are left" for name, count in report.left.items()]
+    lines = [
+        f"{name}: {plural(count, 'recalled row or sample is', 'recalled rows and samples are')} left"
+        for name, count in report.left.items()
+    ]
     lines += [f"{name}: not what the receipt says" for name in report.edited]
     lines += [f"{name}: not in the receipt" for name in report.added]
     if report.unknown:
-        new = ", ".join(f"{count:,} {kind}" for kind, count in report.unknown.items())
         lines.append(
-            f"New since the receipt, and not to be looked into here: {new}. See to them, then run linkwell purge apply again."
+            f"New since the receipt, and not to be looked into here: {_kinds(report.unknown)}. See to them, then run linkwell purge apply again."
         )
     if report.leftovers or report.unfinished:
         lines.append("A purge was begun and not finished: run linkwell purge apply again.")
     if report.newer_recalls:
-        lines.append(f"{report.newer_recalls:,} recalls are newer than the receipt")
+        lines.append(f"{plural(report.newer_recalls, 'recall is', 'recalls are')} newer than the receipt")
     lines += reach_lines(report.unidentified, report.unreached, report.problems)
     lines += [_FROM_BUILD] if report.made_from_build else []
     if read is None:
@@ -268,7 +272,7 @@ def verify_(  # noqa: PLR0917 - same
     if read is not None and read.statement.hashed == "rewritten":
         lines.append("Files that were not rewritten were compared by size, as apply was told --hash-rewritten.")
     if report.clean:
-        lines.append(f"Nothing recalled is left in {report.files:,} files (recalls up to {recalled.sequence}).")
+        lines.append(f"Nothing recalled is left in {plural(report.files, 'file')} (recalls up to {recalled.sequence}).")
     emit(
         {
             "clean": report.clean,
@@ -371,9 +375,15 @@ def reach_lines(
     """What was not dealt with, and what lies around the copy."""
     lines = [f"{name}: {problem}" for name, problem in problems.items()]
     if unidentified:
-        lines.append(f"{unidentified:,} samples or rows have nothing that says which link they are")
+        one = "sample or row has nothing that says which link it is"
+        lines.append(plural(unidentified, one, "samples or rows have nothing that says which link they are"))
     if unreached:
-        listed = ", ".join(f"{count:,} {kind}" for kind, count in unreached.items())
-        lines.append(f"In the folder, and not reached: {listed}")
+        lines.append(f"In the folder, and not reached: {_kinds(unreached)}")
     lines += [f"Around the copy: {sentence}" for sentence in surroundings]
     return lines
+
+
+def _kinds(counts: Mapping[str, int]) -> str:
+    """Counts of what has its name in the plural: `1 .h5 file, 2 symbolic links`."""
+    one = {kind: re.sub(r"(file|link|folder)s", r"\1", kind, count=1) for kind in counts}
+    return ", ".join(plural(count, one[kind], kind) for kind, count in counts.items())

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from linkwell.base.counts import plural
 from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, emit, emit_rows, open_engine, open_workspace
 
 
@@ -54,7 +55,7 @@ def measure(
         write_bytes(chart, leak_chart(report, bound).encode())
     passes = report.worst.precision <= bound
     outside = outside_view(report.cells, opened.settings.recall)
-    told = [f"at most {outside.most_hit_cells:,} of its cells are hit"]
+    told = [f"at most {plural(outside.most_hit_cells, 'of its cells is', 'of its cells are')} hit"]
     told += ["its size says that something is"] * outside.size_tells + [
         "its coming says that something is"
     ] * outside.day_tells
@@ -72,7 +73,7 @@ def measure(
             "size_and_day": asdict(outside),
         },
         as_json,
-        f"The next covered batch takes {report.removed:,} of {report.rows:,} rows, in {report.cells:,} cells.",
+        f"The next covered batch takes {report.removed:,} of {plural(report.rows, 'row')}, in {plural(report.cells, 'cell')}.",
         f"An attacker who names {report.hits:,} of them would be right in",
         *(f"  {attack.precision:8.4%}  by {attack.name}" for attack in report.attacks),
         f"From outside: {'; '.join(told)}.",
@@ -116,14 +117,15 @@ def create(
     opened = open_workspace(workspace)
     agreed = Override(override, second) if override is not None and second is not None else None
     info = create_recall(opened, engine=open_engine(opened), who=who, override=agreed)
-    lines = [f"Recall {b.sequence}: {b.kind}, {b.cell_count:,} cells, {b.row_count:,} links" for b in info.batches] or [
-        "Nothing new to recall."
-    ]
+    lines = [
+        f"Recall {b.sequence}: {b.kind}, {plural(b.cell_count, 'cell')}, {plural(b.row_count, 'link')}"
+        for b in info.batches
+    ] or ["Nothing new to recall."]
     if info.reissued:
         lines.append(f"Reissued: {', '.join(info.reissued)}")
     if info.without_release:
         lines.append(
-            f"{info.without_release:,} upheld entries are in no release, so there is nothing to publish for them."
+            f"{plural(info.without_release, 'upheld entry is', 'upheld entries are')} in no release: for that there is nothing to publish."
         )
     if info.short_of_padding:
         lines.append("Too few cells are left to pad the batch in full.")
@@ -215,7 +217,7 @@ def show(
         as_json,
         f"Recall {batch.sequence} of {batch.dataset}, issued {batch.issued}: {batch.kind}",
         f"{record_id(batch)}, {'in the feed' if batch.sequence <= read_state(opened).published else 'not published yet'}",
-        f"{batch.cell_count:,} cells, {batch.row_count:,} links, from {', '.join(batch.releases)}",
+        f"{plural(batch.cell_count, 'cell')}, {plural(batch.row_count, 'link')}, from {', '.join(batch.releases)}",
         f"Reasons: {reasons}" if reasons else "No reason is given for the cells of a covered recall.",
         f"SHA-256 of batch.json: {details.sha256}",
         *(f"Touches the {e.kind} {e.name}{f' of {e.holder}' if e.holder else ''}: not applied yet" for e in touched),
@@ -281,7 +283,7 @@ def urgent(
     emit(
         {"files": [str(path) for path in paths], "entries": entries},
         as_json,
-        *(f"{path}: {entries:,} entries" for path in paths),
+        *(f"{path}: {plural(entries, 'entry', 'entries')}" for path in paths),
         "Each opens with its holder's key only. Delete them once they are sent."
         if paths
         else "Nothing to tell: no upheld covered entry is in a release. No file was written.",

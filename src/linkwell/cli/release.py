@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linkwell.base.counts import counted, plural
 from linkwell.cli.output import (
     JsonOption,
     WhoOption,
     WorkspaceOption,
-    counted,
     emit,
     emit_rows,
     open_engine,
@@ -64,7 +64,7 @@ def create(
     emit(
         _row(info) | {"removed": info.removed, "warnings": list(info.warnings)},
         as_json,
-        f"Release {info.version}: {info.rows:,} links in {info.cells:,} cells and {info.parts:,} parts",
+        f"Release {info.version}: {plural(info.rows, 'link')} in {plural(info.cells, 'cell')} and {plural(info.parts, 'part')}",
         f"Left out: {counted(info.removed) or 'nothing'}",
         *(f"Warning: {warning}" for warning in info.warnings),
         f"Publish it with: linkwell release publish {info.version} --as WHO",
@@ -82,13 +82,15 @@ def verify(version: VersionArgument, workspace: WorkspaceOption = None, as_json:
 
     report = verify_release(open_workspace(workspace), version)
     lines = [
-        f"Release {report.version}, revision {report.revision}: {report.parts:,} parts, {report.rows:,} links hold"
+        f"Release {report.version}, revision {report.revision}, holds: {plural(report.parts, 'part')}, {plural(report.rows, 'link')}"
     ]
     if report.quarantined:
-        lines.append(f"{report.quarantined:,} of its entries are in quarantine: decide their cases, then recall.")
+        lines.append(
+            f"{plural(report.quarantined, 'of its entries is', 'of its entries are')} in quarantine: decide the cases, then recall."
+        )
     if report.recalled_cells:
         lines.append(
-            f"{report.recalled_cells:,} of its cells are recalled and still here: give linkwell recall create again."
+            f"{plural(report.recalled_cells, 'of its cells is', 'of its cells are')} recalled and still here: give linkwell recall create again."
         )
     emit(asdict(report), as_json, *lines)
     if not report.is_clean:
@@ -114,7 +116,9 @@ def explain(version: VersionArgument, workspace: WorkspaceOption = None, as_json
         "domains in a shard": report.domains_in_shard,
     }
     names = ["least" if q == 0 else "most" if q == 100 else f"{q} %" for q in QUANTILES]  # noqa: PLR2004 - per cent
-    lines = [f"{report.cells:,} cells of {report.rows:,} rows in {report.shards:,} shards; k is {report.min_rows:,}"]
+    lines = [
+        f"{plural(report.cells, 'cell')} of {plural(report.rows, 'row')} in {plural(report.shards, 'shard')}; k is {report.min_rows:,}"
+    ]
     lines.append(" " * 20 + "".join(f"{name:>10}" for name in names))
     for name, values in rows.items():
         lines.append(
@@ -212,8 +216,8 @@ def get(
     emit(
         asdict(report),
         as_json,
-        f"Release {report.version} of {report.dataset}, revision {report.revision}: {report.rows:,} links in {folder}",
-        f"Fetched {report.fetched:,} of {report.parts:,} parts, {report.fetched_bytes / 1e6:,.1f} MB; removed {report.removed:,}.",
+        f"Release {report.version} of {report.dataset}, revision {report.revision}: {plural(report.rows, 'link')} in {folder}",
+        f"Fetched {report.fetched:,} of {plural(report.parts, 'part')}, {report.fetched_bytes / 1e6:,.1f} MB; removed {report.removed:,}.",
     )
 
 

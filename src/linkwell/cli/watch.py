@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linkwell.base.counts import plural
 from linkwell.base.errors import LinkwellError, UnavailableError
 from linkwell.cli.output import JsonOption, emit
 from linkwell.cli.purge import (
@@ -95,7 +96,7 @@ def _tell(done: "Pass", *, as_json: bool) -> None:
             "problems": stated.problems,
         },
         as_json,
-        f"Purged up to recall {done.sequence}: {stated.rows_removed:,} rows and samples removed.",
+        f"Purged up to recall {done.sequence}: {plural(stated.rows_removed, 'row or sample', 'rows and samples')} removed.",
         *reach_lines(stated.unidentified, stated.unreached, stated.problems, stated.surroundings),
     )
 

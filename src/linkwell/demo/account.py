@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from linkwell import __version__
+from linkwell.base.counts import plural
 from linkwell.base.errors import LinkwellError
 from linkwell.demo.cycle import VERSION, Outcome
 from linkwell.demo.report import Account, Bar, Figure, Report, Step, copy_charts, release_charts
-from linkwell.demo.telling import plural, reason_name
+from linkwell.demo.telling import reason_name
 from linkwell.release import REMOVED_CLASSES, Release
 
 _NAMES = {

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from linkwell.audit import audit
+from linkwell.base.counts import plural
 from linkwell.base.errors import SafetyError, TwoPersonError
 from linkwell.base.shards import write_bytes
 from linkwell.base.workspace import SETTINGS_FILE, Workspace
@@ -11,7 +12,7 @@ from linkwell.build import build, current_build
 from linkwell.cases import CaseBook, resolve_reports
 from linkwell.demo.cycle import ANA, BEN, CELLS_WANTED, VERSION, Cycle
 from linkwell.demo.sources import list_lines, unrelated_lines
-from linkwell.demo.telling import counted, plural
+from linkwell.demo.telling import counted
 from linkwell.feed import init_feed, make_keys
 from linkwell.lists import ImportReport, import_list, read_findings
 from linkwell.recall import create_recall, publish_recall
@@ -116,7 +117,7 @@ def release_links(cycle: Cycle) -> None:
         cycle.outcome.first_release = made
         least = made.manifest.cell_min_rows
         notes.say(
-            f"{plural(made.rows, 'link')} in {plural(made.cells, 'cell')} of at least {least} rows, signed by two keys of three."
+            f"{plural(made.rows, 'link')} in {plural(made.cells, 'cell')} of at least {plural(least, 'row')}, signed by two keys of three."
         )
         notes.say(
             "Cells are small here, so that a small web has some. The default is 1,000 rows: few rows hide little."

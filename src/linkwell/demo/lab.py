@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from linkwell.base.counts import plural
 from linkwell.base.errors import SafetyError
 from linkwell.demo.cycle import VERSION, Cycle
 from linkwell.demo.leftovers import look_for, traces_of
-from linkwell.demo.telling import counted, plural
+from linkwell.demo.telling import counted
 from linkwell.populate import populate
 from linkwell.purge import (
     RECEIPTS_FOLDER,
@@ -68,7 +69,7 @@ def ask_what_goes(cycle: Cycle) -> None:
         cycle.outcome.copy_rows_before, cycle.outcome.pictures_before = _counts(cycle.folder.copy)
         cycle.outcome.copy_removed = _recalled_rows(cycle.folder.copy, cycle.recalled)
         notes.say(
-            f"The feed's signatures hold. {plural(len(found.files), 'file')} would be rewritten, {found.untouched:,} stay as they are."
+            f"The feed's signatures hold. {plural(len(found.files), 'file')} would be rewritten, {found.untouched:,} kept as before."
         )
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from linkwell.base.counts import plural
 from linkwell.demo import keeper, lab
 from linkwell.demo.cycle import Cycle, Outcome
 from linkwell.demo.folder import DemoFolder
 from linkwell.demo.sources import OwnArchive, Place, SmallWeb, small_web
-from linkwell.demo.telling import Teller, counted, plural
+from linkwell.demo.telling import Teller, counted
 from linkwell.engine import Engine
 
 __all__ = ["tell_story"]

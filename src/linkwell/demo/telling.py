@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from linkwell.base.counts import counted as counts_as_said
 from linkwell.demo.report import Step
 
 Speak = Callable[[str, Literal["title", "text", "command"]], None]
@@ -42,15 +43,6 @@ class Teller:
         for line in notes.lines:
             self._speak(f"    {line}", "text")
         self._speak(f"    $ {command}" + "\n", "command")
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """A number and its noun.
-
-    >>> plural(1, "page"), plural(1200, "page"), plural(2, "copy", "copies")
-    ('1 page', '1,200 pages', '2 copies')
-    """
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 _REASONS = {
@@ -94,4 +86,4 @@ def counted(counts: Mapping[str, int]) -> str:
     >>> counted({"dns": 2, "timeout": 12})
     '12 too slow, 2 host not found'
     """
-    return ", ".join(f"{n:,} {reason_name(name)}" for name, n in sorted(counts.items(), key=lambda i: (-i[1], i[0])))
+    return counts_as_said(counts, reason_name)

@@ -21,6 +21,7 @@ from typing import Literal
 
 from tuf.api.metadata import Root, TargetFile, Targets
 
+from linkwell.base.counts import plural
 from linkwell.base.errors import MissingError, UsageError
 from linkwell.base.shards import atomic_path, file_sha256, sweep, write_bytes
 from linkwell.base.workspace import Workspace
@@ -194,11 +195,11 @@ def feed_state(workspace: Workspace, *, now: datetime | None = None) -> tuple[Li
         return "note", "none yet", "Before the first release: linkwell feed keys, then linkwell feed init"
     root, targets, snapshot, timestamp = current_metadata(workspace)
     left = min(each.expires for each in (root, targets, snapshot, timestamp)) - clock(now)
-    found = f"{len(targets.targets)} targets, good for {left.days} days"
+    found = f"{plural(len(targets.targets), 'target')}, good for {plural(left.days, 'day')}"
     if left <= timedelta():
         return "wrong", "expired: its clients have stopped", "linkwell feed refresh"
     if left < timedelta(days=1):
-        return "note", f"expires in {left.seconds // 3600} hours", "linkwell feed refresh, from a timer"
+        return "note", f"expires in {plural(left.seconds // 3600, 'hour')}", "linkwell feed refresh, from a timer"
     return "ok", found, ""
 
 

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from linkwell.base.counts import plural
 from linkwell.recall.batch import Batch
 
 OSV_FILE = "osv.json"
@@ -29,8 +30,10 @@ def record_id(batch: Batch) -> str:
 def summary(batch: Batch) -> str:
     """One sentence. A covered recall gives no reason, and this gives none."""
     if batch.kind == "open":
-        return f"{batch.row_count:,} links of {batch.dataset} are recalled, each with its reason"
-    return f"{batch.cell_count:,} cells of {batch.dataset}, {batch.row_count:,} links, are recalled"
+        one = f"link of {batch.dataset} is recalled, with its reason"
+        return plural(batch.row_count, one, f"links of {batch.dataset} are recalled, each with its reason")
+    cells, links = plural(batch.cell_count, "cell"), plural(batch.row_count, "link")
+    return f"{cells} of {batch.dataset}, {links}, {'is' if batch.cell_count == 1 else 'are'} recalled"
 
 
 def details(batch: Batch) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from linkwell.audit import find_audit
+from linkwell.base.counts import plural
 from linkwell.base.errors import SafetyError, UsageError
 from linkwell.base.shards import open_parquet, storage_errors
 from linkwell.base.workspace import Workspace
@@ -229,7 +230,7 @@ def _manifest(
     warnings = []
     if 0 < smallest < settings.cell_min_rows:
         warnings.append(
-            f"the smallest cell has {smallest} rows, fewer than the {settings.cell_min_rows} asked for: covered recalls hide less"
+            f"the smallest cell has {plural(smallest, 'row')}, fewer than the {settings.cell_min_rows} asked for: covered recalls hide less"
         )
     if not output:
         warnings.append("the release is empty")

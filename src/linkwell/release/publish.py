@@ -73,7 +73,7 @@ def publish_release(workspace: Workspace, version: str, who: str) -> ReleaseInfo
         report = verify_parts(workspace, release)
         if not report.is_clean:
             raise SafetyError(
-                f"{report.quarantined} of its entries are in quarantine, {report.recalled_cells} of its cells are recalled",
+                f"entries of it in quarantine: {report.quarantined:,}; cells of it that are recalled: {report.recalled_cells:,}",
                 version,
                 "Decide the cases, then recall (linkwell recall create) or make a new release.",
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from linkwell.base.counts import plural
 from linkwell.base.errors import DamagedFileError, ReconciliationError, SignatureError
 from linkwell.base.schema import LINK_SCHEMA
 from linkwell.base.shards import file_sha256, open_parquet, read_tables
@@ -81,7 +82,7 @@ def verify_parts(workspace: Workspace, release: Release) -> VerifyReport:
         raise ReconciliationError("the cells are not those the manifest counts", where)
     is_first = manifest.previous is None and manifest.revision == 1
     if is_first and len(seen) > 1 and smallest < manifest.cell_min_rows:
-        raise ReconciliationError(f"a cell has {smallest} rows, fewer than {manifest.cell_min_rows}", where)
+        raise ReconciliationError(f"a cell has {plural(smallest, 'row')}, fewer than {manifest.cell_min_rows}", where)
     return VerifyReport(
         version=manifest.version,
         revision=manifest.revision,

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from linkwell.base.counts import plural
 from linkwell.base.schema import LINK_SCHEMA
 from linkwell.release.documents.facts import ReleaseFacts
 from linkwell.release.documents.wording import CHECKED, COLLECTION, KNOWN_LIMITS, MAINTENANCE, PERSONAL, audit_words
@@ -63,7 +64,7 @@ def croissant(facts: ReleaseFacts) -> bytes:
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": manifest.dataset,
         "description": (
-            f"{manifest.rows:,} links to images on {facts.sites:,} sites, with the captions that described them. No pixels. "
+            f"{plural(manifest.rows, 'link')} to images on {plural(facts.sites, 'site')}, with the captions that described them. No pixels. "
             "Entries are taken back by a signed feed of recalls."
         ),
         "version": semantic_version(manifest),
@@ -87,7 +88,7 @@ def croissant(facts: ReleaseFacts) -> bytes:
                 "@type": "cr:FileSet",
                 "@id": "parts",
                 "name": "parts",
-                "description": f"{len(manifest.parts):,} parquet files of whole cells.",
+                "description": f"{plural(len(manifest.parts), 'parquet file')} of whole cells.",
                 "encodingFormat": "application/x-parquet",
                 "includes": "parts/*.parquet",
             },

@@ -6,6 +6,7 @@ from pathlib import Path
 import jinja2
 
 from linkwell.base.charts import Bar, bar_chart
+from linkwell.base.counts import plural
 from linkwell.base.schema import USES
 from linkwell.base.shards import write_bytes
 from linkwell.release.documents import wording
@@ -106,6 +107,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["cell"] = _table_text
+    environment.filters["plural"] = plural
     return environment
 
 
