@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -294,6 +297,28 @@ def test_a_file_either_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batc
         "http://site0.example/0-0.jpg",
         "http://site0.example/0-1.jpg",
     ]
+
+
+def test_machine_code_is_made_anew_when_any_of_its_sources_changes() -> None:
+    """All modules that `watscan` imports are named as its sources."""
+    package = Path(watbatch.__file__).parent
+    found, waiting = set(), ["watscan"]
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        imported = re.findall(
+            r"^from linkwell\.build\.(\w+) import", (package / f"{name}.py").read_text(), re.MULTILINE
+        )
+        waiting += set(imported) - found
+    assert found == set(watbatch._SOURCES)
+
+
+def test_a_large_file_is_read_without_numba() -> None:
+    """Once the code was made, which the first call sees to, loading it imports llvmlite only."""
+    watbatch._scan()
+    code = "import sys; from linkwell.build import watbatch; watbatch._scan(); print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.shared

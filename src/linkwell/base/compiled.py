@@ -1,39 +1,29 @@
-"""Functions compiled by numba, and where their machine code is kept. Import it only where much is to do: numba costs 0.3 s and 60 MB.
+"""Functions compiled by numba. Import it only where much is to do, or machine code is to be made: numba costs 0.3 s and 60 MB.
 
-Compiled code is kept for the next process in the user's own cache folder (`LINKWELL_CACHE`, else `$XDG_CACHE_HOME/linkwell`, else
-`~/.cache/linkwell`), mode 0700, as Python keeps its bytecode; never in a workspace, which may come from somebody else. Where that
-folder is another's, or cannot be written, every process compiles anew (some seconds).
+`compiled` makes functions that Python calls with arrays; numba keeps their code, beside that of `machine_code`, in the user's own cache
+folder, or where there is none every process compiles anew (some seconds). `object_code` makes code that is kept and loaded without numba.
 """
 
 import hashlib
-import os
-import stat
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
+import llvmlite.binding as llvm
 import numba
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
-_CACHE_VARIABLE = "LINKWELL_CACHE"
+from linkwell.base.machine_code import cache_folder
 
 F = TypeVar("F", bound=Callable[..., object])
 
-
-def _cache_folder() -> Path | None:
-    """A folder that only this user writes, or None."""
-    given = os.environ.get(_CACHE_VARIABLE) or os.environ.get("XDG_CACHE_HOME")
-    try:
-        folder = (Path(given) if given else Path.home() / ".cache") / "linkwell" / "compiled"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-    except (OSError, RuntimeError):
-        return None
-    mine = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return folder if mine and os.access(folder, os.W_OK) else None
-
-
-_CACHED = _cache_folder()
+_CACHED = cache_folder()
 
 IS_CACHED = _CACHED is not None
 """Whether compiled code is kept for the next process."""
@@ -66,3 +56,72 @@ def part(function: F) -> F:
     """The function for use inside compiled ones; from Python it cannot be called, but its `py_func` can."""
     options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return cast("F", numba.njit(**options)(function))
+
+
+def _intrinsic(function: Callable[..., Any]) -> Callable[[int], Any]:
+    return cast("Callable[[int], Any]", intrinsic(function))
+
+
+@_intrinsic
+def _pointer(_context: Any, _address: Any) -> Any:
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.int64), generate
+
+
+_array_at: Any = numba.carray  # type: ignore[attr-defined] # published, but not in numba's stubs
+
+
+@part
+def bytes_at(address: int, length: int) -> npt.NDArray[np.uint8]:
+    """So many bytes of memory."""
+    bytes_there: npt.NDArray[np.uint8] = _array_at(_pointer(address), (length,), np.uint8)
+    return bytes_there
+
+
+@part
+def numbers_at(address: int, length: int) -> npt.NDArray[np.int64]:
+    """So many numbers of 64 bits in memory."""
+    numbers: npt.NDArray[np.int64] = _array_at(_pointer(address), (length,), np.int64)
+    return numbers
+
+
+_LIBRARY = {"memcpy", "memmove", "memset", "memcmp", "bcmp"}
+"""Functions that every process has."""
+
+
+def object_code(functions: Mapping[str, Callable[..., int]]) -> bytes:
+    """Object code of these functions for this processor; it needs nothing of Python's or numba's.
+
+    They take and return whole numbers of 64 bits, may call `part`s, and may neither raise nor make arrays.
+    """
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, jit=True
+    )
+    whole = llvm.parse_assembly("")
+    for name, function in functions.items():
+        numbers = [types.int64] * len(inspect.signature(function).parameters)
+        made: Any = numba.cfunc(types.int64(*numbers), error_model="numpy")(function)
+        module = llvm.parse_assembly(made.inspect_llvm())
+        module.get_function(made.native_name).name = name
+        for each in (*module.functions, *module.global_variables):
+            # What nothing outside calls may be changed as a whole, or left out.
+            if not each.is_declaration and each.name != name:
+                each.linkage = "internal"
+        whole.link_in(module)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    passes = llvm.create_pass_builder(machine, tuning)
+    passes.getModulePassManager().run(whole, passes)
+    missing = {
+        each.name
+        for each in whole.functions
+        if each.is_declaration and not each.name.startswith("llvm.") and each.name not in _LIBRARY
+    }
+    if missing:
+        raise AssertionError(
+            f"{', '.join(functions)}: asks for {', '.join(sorted(missing))}, which no process has by itself"
+        )
+    return cast("bytes", machine.emit_object(whole))

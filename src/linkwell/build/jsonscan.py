@@ -3,7 +3,7 @@
 It reads a subset: no white space between tokens, whole numbers only, nothing deeper than `_MAX_DEPTH`, keys without escapes. For all
 else, and for what is no JSON or no UTF-8, the answer is -1, and the caller has the record decoded by msgspec, which decides.
 
-Every function takes `data` (uint8), a position in it, and `end`, where the record ends; nothing at or after `end` decides. `PADDING`
+Every function takes `data` (uint8), a position in it, and `end`, where the record ends; nothing at or after `end` decides. `watfacts.PADDING`
 bytes behind the last record have to be there, and 0, as 32 bytes are looked at together.
 """
 
@@ -11,14 +11,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from linkwell.base.compiled import part
-
-Bytes = npt.NDArray[np.uint8]
+from linkwell.build.watfacts import Bytes
 
 _MAX_DEPTH = 40
 _BAD = -1
@@ -26,7 +24,6 @@ _QUOTE, _BACKSLASH, _COMMA, _COLON, _MINUS, _ZERO, _NINE = 34, 92, 44, 58, 45, 4
 _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = 123, 125, 91, 93
 _SPACE = 32
 
-PADDING = 64
 AT_ONCE = 32
 _LETTERS_OF_WORD = 8
 

@@ -7,7 +7,8 @@ query of characters that it does not encode, without dot segments.
 import numpy as np
 
 from linkwell.base.compiled import part
-from linkwell.build.jsonscan import Bytes, byte_at
+from linkwell.build.jsonscan import byte_at
+from linkwell.build.watfacts import Bytes
 
 _DASH, _DOT, _SLASH, _COLON, _QUESTION, _PERCENT, _TWO, _HASH = 45, 46, 47, 58, 63, 37, 50, 35
 

@@ -1,20 +1,22 @@
 """Records of a WAT read many at a time by `watscan`, for large files: what it tells, as Python's values.
 
-Machine code is loaded first (a third of a second, and 60 MB; once on a machine it is made, some 15 seconds), so this is imported for
-large files only. The usual way, `wat.read_wat_page` and `LinkCollector.add`, stays the rule of what is right, and reads what is slow.
+Machine code is loaded first (50 MB; once on a machine it is made, some 15 seconds), so this is imported for large files only. The
+usual way, `wat.read_wat_page` and `LinkCollector.add`, stays the rule of what is right, and reads what is slow.
 """
 
 from collections import Counter
+from functools import cache
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from linkwell.build import watscan, watwalk
-from linkwell.build.jsonscan import PADDING
+from linkwell.base.machine_code import Function, functions_of
+from linkwell.build import watfacts
 from linkwell.build.page import Page
 from linkwell.build.wat import SPEAKING_NAMES, read_wat_page, read_wat_statements
-from linkwell.build.watscan import (
+from linkwell.build.watfacts import (
     FIRST_ROW,
+    HAS_LICENCE,
     LAST_ROW,
     NO_RESPONSE,
     NOT_HTML,
@@ -24,6 +26,7 @@ from linkwell.build.watscan import (
     SLOW,
     STATES,
     STATUS,
+    Numbers,
 )
 
 _BATCH_BYTES = 500_000
@@ -31,14 +34,28 @@ _BATCH_RECORDS = 2_000
 _ROOM = 1 << 16
 _LEAST_BYTES_OF_ROW = 32
 _REJECTED = (
-    ("rejected_no_text", watscan.NO_TEXT),
-    ("rejected_no_src", watscan.NO_SRC),
-    ("rejected_data_url", watscan.DATA_URL),
-    ("rejected_text_too_short", watscan.TOO_SHORT),
-    ("images", watscan.IMAGES),
+    ("rejected_no_text", watfacts.NO_TEXT),
+    ("rejected_no_src", watfacts.NO_SRC),
+    ("rejected_data_url", watfacts.DATA_URL),
+    ("rejected_text_too_short", watfacts.TOO_SHORT),
+    ("images", watfacts.IMAGES),
 )
 
-Numbers = npt.NDArray[np.int64]
+_SOURCES = ("jsonscan", "plainurls", "watfacts", "watscan", "watwalk")
+"""Modules that the machine code is made from, besides `compiled`."""
+
+
+def _make() -> dict[str, Function]:
+    from linkwell.build.watscan import scan_at  # noqa: PLC0415 - numba
+
+    return {"scan": scan_at}
+
+
+@cache
+def _scan() -> Function:
+    here = Path(__file__)
+    compiled = here.parents[1] / "base" / "compiled.py"
+    return functions_of("wat", [compiled, *(here.with_name(f"{each}.py") for each in _SOURCES)], _make)["scan"]
 
 
 class WatBatch:
@@ -48,34 +65,40 @@ class WatBatch:
     address as it stands in the page.
     """
 
-    def __init__(self, bodies: list[bytes | bytearray], names: watwalk.Names, limits: tuple[int, int, int]) -> None:
+    def __init__(self, bodies: list[bytes | bytearray], names: watfacts.Names, limits: tuple[int, int, int]) -> None:
         self._bodies = bodies
-        data = np.frombuffer(b"".join([*bodies, bytes(PADDING)]), np.uint8)
+        data = np.frombuffer(b"".join([*bodies, bytes(watfacts.PADDING)]), np.uint8)
         places = np.zeros(len(bodies) + 1, np.int64)
         np.cumsum([len(each) for each in bodies], out=places[1:])
-        self.facts: Numbers = np.empty((len(bodies), watscan.FACTS), np.int64)
+        self.facts: Numbers = np.empty((len(bodies), watfacts.FACTS), np.int64)
         size = len(data) + len(bodies)
-        pages, files, texts = (np.empty(size, np.uint8) for _ in range(3))
+        strings = np.empty((3, size), np.uint8)
         urls = np.empty(2 * size + _ROOM, np.uint8)
         asked = np.empty(size // _LEAST_BYTES_OF_ROW + 1, np.uint8)
         ends = np.empty(4, np.int64)
-        rows = watscan.scan(
-            data,
-            places,
-            names.letters,
-            names.starts,
+        scratch = np.empty(watfacts.SCRATCH, np.int64)
+        rows = _scan()(
+            data.ctypes.data,
+            len(data),
+            places.ctypes.data,
+            len(bodies),
+            names.letters.ctypes.data,
+            len(names.letters),
+            names.starts.ctypes.data,
             *limits,
-            self.facts,
-            pages,
-            files,
-            urls,
-            texts,
-            asked,
-            ends,
+            self.facts.ctypes.data,
+            strings.ctypes.data,
+            size,
+            urls.ctypes.data,
+            len(urls),
+            asked.ctypes.data,
+            len(asked),
+            ends.ctypes.data,
+            scratch.ctypes.data,
         )
         self.page_urls, self.warcs, self.urls, self.texts = (
             letters[:end].tobytes().decode().split("\n")
-            for letters, end in zip((pages, files, urls, texts), ends.tolist(), strict=True)
+            for letters, end in zip((strings[0], strings[1], urls, strings[2]), ends.tolist(), strict=True)
         )
         self.asked = asked[:rows]
 
@@ -108,7 +131,7 @@ class WatBatch:
 
     def read_statements(self, record: int) -> Page | None:
         """The page of one record without its images, or None where that cannot be told."""
-        licences = bool(self.facts[record, STATES] & watwalk.HAS_LICENCE)
+        licences = bool(self.facts[record, STATES] & HAS_LICENCE)
         return read_wat_statements(self._bodies[record], licences=licences)
 
     def rows(self, first: int, last: int) -> tuple[int, int]:
@@ -130,7 +153,7 @@ class WatGatherer:
 
     def __init__(self, min_text_characters: int, max_text_characters: int, max_url_characters: int) -> None:
         self._limits = (min_text_characters, max_text_characters, max_url_characters)
-        self._names = watwalk.Names(SPEAKING_NAMES)
+        self._names = watfacts.Names(SPEAKING_NAMES)
         self._bodies: list[bytes | bytearray] = []
         self._bytes = 0
 

@@ -8,35 +8,47 @@ from typing import Final
 
 import numpy as np
 
-from linkwell.base.compiled import compiled, part
-from linkwell.build import jsonscan, plainurls, watwalk
-from linkwell.build.jsonscan import Bytes, copy_string, fold_string
+from linkwell.base.compiled import bytes_at, numbers_at, part
+from linkwell.build.jsonscan import copy_string, fold_string
 from linkwell.build.plainurls import base_of, host_end, is_plain_path, is_plain_rest, scheme_end
+from linkwell.build.watfacts import (
+    DATA_URL,
+    FACTS,
+    FIRST_ROW,
+    FOUND,
+    HAS_BASE,
+    IMAGE_PLACES,
+    IMAGES,
+    LAST_ROW,
+    LONGEST_NAME,
+    MAX_IMAGES,
+    NO_RESPONSE,
+    NO_SRC,
+    NO_TEXT,
+    NOT_HTML,
+    OFFSET,
+    PAGE,
+    PLACES,
+    SEEN_AT,
+    SLOW,
+    STATES,
+    STATUS,
+    TOO_SHORT,
+    Bytes,
+    Numbers,
+)
 from linkwell.build.watwalk import (
     DATE_AT,
     FILENAME_AT,
-    HAS_BASE,
     IS_HTML,
     IS_RESPONSE,
     LINKS_COUNT,
     OFFSET_VALUE,
-    PLACES,
     STATES_AT,
     TARGET_AT,
-    Numbers,
     digits,
     walk,
 )
-
-NO_RESPONSE, NOT_HTML, PAGE, SLOW = 0, 1, 2, 3
-"""What a record is."""
-
-STATUS, FIRST_ROW, LAST_ROW, OFFSET, SEEN_AT, STATES, IMAGES, NO_TEXT, NO_SRC, DATA_URL, TOO_SHORT = range(11)
-"""Columns of what is told of a record; `STATES` is `watwalk`'s, and where it is not 0, the page's head has to be read."""
-FACTS = 11
-
-MAX_IMAGES = 20_000
-"""Of one record; one with more is slow."""
 
 _BAD: Final = -1
 _BACKSLASH, _NEWLINE = 92, 10
@@ -128,8 +140,8 @@ def _resolved(
     return last + kept
 
 
-@compiled(jsonscan, plainurls, watwalk)
-def scan(
+@part
+def _scan(
     data: Bytes,
     bodies: Numbers,
     letters: Bytes,
@@ -144,51 +156,30 @@ def scan(
     texts: Bytes,
     asked: Bytes,
     ends: Numbers,
+    places: Numbers,
+    found: Numbers,
+    images: Numbers,
 ) -> int:
-    """Read the records whose bodies are `data[bodies[i]:bodies[i + 1]]`; returns how many rows there are.
-
-    A row is an image with a caption that is long enough, and an address that is neither empty nor `data:`. Strings are UTF-8, with a
-    line end behind each, of which none holds one.
-
-    Args:
-        data: the bodies, one after another.
-        bodies: (records + 1), where they begin and the last one ends.
-        letters: `Names.letters`.
-        starts: `Names.starts`.
-        min_text: characters that a text has at least.
-        max_text: a record with a longer one is slow.
-        max_url: an address longer than that is asked about.
-        facts: (records, FACTS), filled.
-        pages: filled with the address of each record of status PAGE, of others an empty string.
-        files: filled with the name of the file that such a record describes a part of.
-        urls: filled with the URL of each row, or its address as it stands where `asked`.
-        texts: filled with the text of each row.
-        asked: (rows), filled with 1 where the URL has to be resolved by a parser.
-        ends: (4), filled with how much of `pages`, `files`, `urls` and `texts` is.
-    """
-    places = np.empty(PLACES, np.int64)
-    found = np.empty(10, np.int64)
-    images = np.empty((MAX_IMAGES, 4), np.int64)
     page_to = file_to = url_to = text_to = row = 0
     for record in range(len(bodies) - 1):
-        fact = facts[record]
+        fact = record * FACTS
         for place in range(FACTS):
-            fact[place] = 0
-        fact[FIRST_ROW] = fact[LAST_ROW] = row
+            facts[fact + place] = 0
+        facts[fact + FIRST_ROW] = facts[fact + LAST_ROW] = row
         first_page, first_file, first_url, first_text = page_to, file_to, url_to, text_to
-        fact[STATUS] = SLOW
+        status = SLOW
         if walk(data, bodies[record], bodies[record + 1], letters, starts, places, found, images):
             if not places[IS_RESPONSE]:
-                fact[STATUS] = NO_RESPONSE
+                status = NO_RESPONSE
             elif not places[IS_HTML]:
-                fact[STATUS] = NOT_HTML
+                status = NOT_HTML
             else:
-                fact[STATUS] = PAGE
-        if fact[STATUS] == PAGE and places[LINKS_COUNT]:
-            fact[SEEN_AT] = _seconds(data, places[DATE_AT], places[DATE_AT + 1])
-            fact[OFFSET] = places[OFFSET_VALUE]
-            fact[STATES] = places[STATES_AT]
-            fact[IMAGES] = places[LINKS_COUNT]
+                status = PAGE
+        if status == PAGE and places[LINKS_COUNT]:
+            facts[fact + SEEN_AT] = _seconds(data, places[DATE_AT], places[DATE_AT + 1])
+            facts[fact + OFFSET] = places[OFFSET_VALUE]
+            facts[fact + STATES] = places[STATES_AT]
+            facts[fact + IMAGES] = places[LINKS_COUNT]
             target, target_end = places[TARGET_AT], places[TARGET_AT + 1]
             has_escapes = False
             for place in range(target, target_end):
@@ -196,39 +187,40 @@ def scan(
                     has_escapes = True
             if target_end - target >= 2 and data[target] == 60 and data[target_end - 1] == 62:
                 target, target_end = target + 1, target_end - 1
-            if fact[SEEN_AT] < 0 or has_escapes:
-                fact[STATUS] = SLOW
+            if facts[fact + SEEN_AT] < 0 or has_escapes:
+                status = SLOW
             else:
                 page_to = copy_string(data, target, target_end, pages, page_to)
                 file_to = copy_string(data, places[FILENAME_AT], places[FILENAME_AT + 1], files, file_to)
                 if _has_control(pages, first_page, page_to) or _has_control(files, first_file, file_to):
-                    fact[STATUS] = SLOW
-        if fact[STATUS] == PAGE:
+                    status = SLOW
+        if status == PAGE:
             base = (_BAD, _BAD, _BAD)
             if not places[STATES_AT] & HAS_BASE:
                 base = base_of(pages, first_page, page_to)
             room = len(urls) - (page_to - first_page) - 8
             for number in range(places[LINKS_COUNT]):
-                url, url_end, alt, alt_end = images[number]
+                image = number * IMAGE_PLACES
+                url, url_end, alt, alt_end = images[image], images[image + 1], images[image + 2], images[image + 3]
                 if url_to + url_end - url > room or row == len(asked):
-                    fact[STATUS] = SLOW
+                    status = SLOW
                     break
                 text_end, characters = fold_string(data, alt, alt_end, texts, text_to)
                 url_last = copy_string(data, url, url_end, urls, url_to)
                 if _has_control(urls, url_to, url_last) or characters > max_text:
-                    fact[STATUS] = SLOW
+                    status = SLOW
                     break
                 at = url_to
                 while at < url_last and urls[at] == 32:
                     at += 1
                 if characters < max(min_text, 1) and (characters or scheme_end(urls, url_to, url_last) >= 0):
-                    fact[TOO_SHORT if characters else NO_TEXT] += 1
+                    facts[fact + (TOO_SHORT if characters else NO_TEXT)] += 1
                 elif at == url_last:
-                    fact[NO_SRC] += 1
+                    facts[fact + NO_SRC] += 1
                 elif _is_data(urls, at, url_last):
-                    fact[DATA_URL] += 1
+                    facts[fact + DATA_URL] += 1
                 elif not characters:
-                    fact[NO_TEXT] += 1
+                    facts[fact + NO_TEXT] += 1
                 else:
                     final = _resolved(urls, url_to, url_last, pages, first_page, base, max_url)
                     asked[row] = final < 0
@@ -238,13 +230,83 @@ def scan(
                     url_to += 1
                     texts[text_end] = _NEWLINE
                     text_to = text_end + 1
-            fact[LAST_ROW] = row
-        if fact[STATUS] != PAGE:
+            facts[fact + LAST_ROW] = row
+        if status != PAGE:
             page_to, file_to, url_to, text_to = first_page, first_file, first_url, first_text
-            row = fact[LAST_ROW] = fact[FIRST_ROW]
+            row = facts[fact + LAST_ROW] = facts[fact + FIRST_ROW]
+        facts[fact + STATUS] = status
         pages[page_to] = _NEWLINE
         files[file_to] = _NEWLINE
         page_to += 1
         file_to += 1
     ends[0], ends[1], ends[2], ends[3] = page_to, file_to, url_to, text_to
     return row
+
+
+def scan_at(
+    data: int,
+    data_bytes: int,
+    bodies: int,
+    records: int,
+    letters: int,
+    names: int,
+    starts: int,
+    min_text: int,
+    max_text: int,
+    max_url: int,
+    facts: int,
+    strings: int,
+    strings_bytes: int,
+    urls: int,
+    urls_bytes: int,
+    asked: int,
+    rows: int,
+    ends: int,
+    scratch: int,
+) -> int:
+    """Read the records whose bodies are `data[bodies[i]:bodies[i + 1]]`; returns how many rows there are.
+
+    A row is an image with a caption that is long enough, and an address that is neither empty nor `data:`. Strings are UTF-8, with a
+    line end behind each, of which none holds one. All arrays are given as addresses.
+
+    Args:
+        data: bytes, the bodies, one after another.
+        data_bytes: how many.
+        bodies: numbers (records + 1), where they begin and the last one ends.
+        records: how many.
+        letters: `Names.letters`.
+        names: how many.
+        starts: `Names.starts`.
+        min_text: characters that a text has at least.
+        max_text: a record with a longer one is slow.
+        max_url: an address longer than that is asked about.
+        facts: numbers (records, FACTS), filled.
+        strings: bytes (3, strings_bytes), filled with the address of each record of status PAGE, of others an empty string; the name of
+            the file that such a record describes a part of; and the text of each row.
+        strings_bytes: room for each of the three; as much as `data`, and one for each record, is enough.
+        urls: bytes, filled with the URL of each row, or its address as it stands where `asked`.
+        urls_bytes: room for them; a record that it does not hold is slow.
+        asked: bytes (rows), filled with 1 where the URL has to be resolved by a parser.
+        rows: room for them; a record with more is slow.
+        ends: numbers (4), filled with how much of addresses of records, files, URLs and texts there is.
+        scratch: numbers (`watfacts.SCRATCH`), to work with.
+    """
+    return _scan(
+        bytes_at(data, data_bytes),
+        numbers_at(bodies, records + 1),
+        bytes_at(letters, names * LONGEST_NAME),
+        numbers_at(starts, LONGEST_NAME + 1),
+        min_text,
+        max_text,
+        max_url,
+        numbers_at(facts, records * FACTS),
+        bytes_at(strings, strings_bytes),
+        bytes_at(strings + strings_bytes, strings_bytes),
+        bytes_at(urls, urls_bytes),
+        bytes_at(strings + 2 * strings_bytes, strings_bytes),
+        bytes_at(asked, rows),
+        numbers_at(ends, 4),
+        numbers_at(scratch, PLACES),
+        numbers_at(scratch + 8 * PLACES, FOUND),
+        numbers_at(scratch + 8 * (PLACES + FOUND), MAX_IMAGES * IMAGE_PLACES),
+    )

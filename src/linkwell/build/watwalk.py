@@ -4,16 +4,13 @@ The members are those of `wat._Record`. What is unusual (see `jsonscan`), what s
 Common Crawl's extractor writes make a record one that is not told of.
 """
 
-from collections.abc import Set as AbstractSet
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from linkwell.base.compiled import part
 from linkwell.build.jsonscan import (
     AT_ONCE,
-    Bytes,
     byte_at,
     code_of,
     equals,
@@ -25,11 +22,16 @@ from linkwell.build.jsonscan import (
     until_word,
     value_end,
 )
-
-Numbers = npt.NDArray[np.int64]
-
-HAS_STATED, HAS_BASE, HAS_LICENCE = 1, 2, 4
-"""What `places[STATES_AT]` adds up: a header field or meta that may say something; a base; a link of the body that may be the licence."""
+from linkwell.build.watfacts import (
+    HAS_BASE,
+    HAS_LICENCE,
+    HAS_STATED,
+    IMAGE_PLACES,
+    LONGEST_NAME,
+    PLACES,
+    Bytes,
+    Numbers,
+)
 
 _BAD: Final = -1
 _QUOTE, _BACKSLASH, _COMMA, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST, _COLON, _AT_SIGN = (
@@ -43,7 +45,6 @@ _QUOTE, _BACKSLASH, _COMMA, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST, _COLON, _AT_
     58,
     64,
 )
-_LONGEST_NAME = 40
 
 
 def _word(text: bytes) -> Bytes:
@@ -68,31 +69,16 @@ _LICENCE, _REL_KEY = _word(b"icense"), _word(b'"rel":')
 TARGET_AT, DATE_AT, FILENAME_AT, LINKS_COUNT, IS_RESPONSE, IS_HTML, STATES_AT, OFFSET_VALUE = (
     0, 2, 4, 6, 7, 8, 9, 10,
 )  # fmt: skip
-PLACES = 11
-
-
-class Names:
-    """Small-letter names of metas and header fields that say something, as the compiled code takes them: by length.
-
-    Long ones and those that are no ASCII are not among them: all such names on a page may say something.
-    """
-
-    def __init__(self, names: AbstractSet[str]) -> None:
-        by_length = sorted((each.encode() for each in names if each.isascii() and len(each) < _LONGEST_NAME), key=len)
-        self.letters = np.zeros((len(by_length), _LONGEST_NAME), np.uint8)
-        for row, name in enumerate(by_length):
-            self.letters[row, : len(name)] = _word(name)
-        self.starts = np.searchsorted([len(each) for each in by_length], np.arange(_LONGEST_NAME + 1)).astype(np.int64)
 
 
 @part
 def _says(data: Bytes, first: int, last: int, letters: Bytes, starts: Numbers) -> bool:
     """Whether a name, in any case, may be one of those that say something; an unusual one may."""
-    for place in range(first, min(last, first + 6 * _LONGEST_NAME)):
+    for place in range(first, min(last, first + 6 * LONGEST_NAME)):
         if data[place] >= 128 or data[place] == _BACKSLASH:
             return True
     length = last - first
-    if length >= _LONGEST_NAME:
+    if length >= LONGEST_NAME:
         return True
     for row in range(starts[length], starts[length + 1]):
         place = 0
@@ -100,7 +86,7 @@ def _says(data: Bytes, first: int, last: int, letters: Bytes, starts: Numbers) -
             byte = data[first + place]
             if 65 <= byte <= 90:
                 byte |= np.uint8(32)
-            if byte != letters[row, place]:
+            if byte != letters[row * LONGEST_NAME + place]:
                 break
             place += 1
         if place == length:
@@ -275,10 +261,10 @@ def _links(data: Bytes, at: int, end: int, places: Numbers, found: Numbers, imag
                 at += 1
                 continue
             at = _strings(data, first, close, _OF_LINK, found)
-            if at < 0 or count == len(images) or not (data[at] == _COMMA or at == close):
+            if at < 0 or (count + 1) * IMAGE_PLACES > len(images) or not (data[at] == _COMMA or at == close):
                 return _BAD
-            for place in range(4):
-                images[count, place] = found[2 + place]
+            for place in range(IMAGE_PLACES):
+                images[count * IMAGE_PLACES + place] = found[2 + place]
             count += 1
             if found[6] >= 0 and holds(data, found[6], found[7], _LICENCE):
                 places[STATES_AT] |= HAS_LICENCE
@@ -364,6 +350,7 @@ def _warc_header(data: Bytes, at: int, end: int, places: Numbers) -> int:
 # The objects on the way to what is wanted.
 _LINKS_BIT, _INNER_BITS = 16, 10
 _IN_ROOT, _IN_CONTAINER, _IN_ENVELOPE, _IN_PAYLOAD, _IN_RESPONSE, _IN_HTML, _IN_HEAD = range(7)
+_STATES = 8
 
 
 @part
@@ -434,7 +421,8 @@ def walk(
     for place in range(PLACES):
         places[place] = _BAD
     places[LINKS_COUNT] = places[IS_RESPONSE] = places[IS_HTML] = places[STATES_AT] = 0
-    around = np.empty(8, np.int64)
+    # The objects around, the innermost lowest, each a digit.
+    around = 0
     depth = 0
     state = _IN_ROOT
     known = 0
@@ -459,7 +447,7 @@ def walk(
                     places[IS_RESPONSE] = 1
                 elif inner == _IN_HTML:
                     places[IS_HTML] = 1
-                around[depth] = state
+                around = around * _STATES + state
                 depth += 1
                 state = inner
                 at = value
@@ -475,7 +463,8 @@ def walk(
             if depth == 0:
                 return at == end
             depth -= 1
-            state = around[depth]
+            state = around % _STATES
+            around //= _STATES
             if at >= end:
                 return False
         if data[at] != _COMMA:

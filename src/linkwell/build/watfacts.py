@@ -1,0 +1,53 @@
+"""What the compiled reader of WAT records takes and tells: its tables, as those see them that call it. Imports no numba."""
+
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.int64]
+
+PADDING = 64
+"""Bytes of 0 behind the last record, as some are looked at together."""
+
+NO_RESPONSE, NOT_HTML, PAGE, SLOW = 0, 1, 2, 3
+"""What a record is."""
+
+STATUS, FIRST_ROW, LAST_ROW, OFFSET, SEEN_AT, STATES, IMAGES, NO_TEXT, NO_SRC, DATA_URL, TOO_SHORT = range(11)
+"""Columns of what is told of a record; where `STATES` is not 0, the page's head has to be read."""
+FACTS = 11
+
+HAS_STATED, HAS_BASE, HAS_LICENCE = 1, 2, 4
+"""What `STATES` adds up: a header field or meta that may say something; a base; a link of the body that may be the licence."""
+
+MAX_IMAGES = 20_000
+"""Of one record; one with more is slow."""
+
+IMAGE_PLACES = 4
+"""Numbers that are held of an image: where its address begins and ends, and where its caption does."""
+
+PLACES = 11
+"""Numbers that places in a record are found in."""
+FOUND = 10
+"""Numbers that the members of an object are found in."""
+
+SCRATCH = PLACES + FOUND + MAX_IMAGES * IMAGE_PLACES
+"""Numbers to work with."""
+
+LONGEST_NAME = 40
+"""Letters of a name in `Names`, at most one less."""
+
+
+class Names:
+    """Small-letter names of metas and header fields that say something, as the compiled code takes them: by length.
+
+    Long ones and those that are no ASCII are not among them: all such names on a page may say something.
+    """
+
+    def __init__(self, names: AbstractSet[str]) -> None:
+        by_length = sorted((each.encode() for each in names if each.isascii() and len(each) < LONGEST_NAME), key=len)
+        self.letters = np.zeros((len(by_length), LONGEST_NAME), np.uint8)
+        for row, name in enumerate(by_length):
+            self.letters[row, : len(name)] = np.frombuffer(name, np.uint8)
+        self.starts = np.searchsorted([len(each) for each in by_length], np.arange(LONGEST_NAME + 1)).astype(np.int64)
