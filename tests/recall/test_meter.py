@@ -1,22 +1,27 @@
 """The leak meter: what each attack finds where there is something to find, and what it refuses."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.recall.conftest import link_table, urls_of
 
 from linkwell.base.errors import SafetyError, TwoPersonError, UsageError
 from linkwell.base.settings import RecallSettings
 from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook
 from linkwell.engine import Engine
+from linkwell.feed import init_feed, make_keys
 from linkwell.recall import (
     LeakReport,
     OutsideView,
@@ -33,6 +38,7 @@ from linkwell.recall.attacks import ATTACKS, precision
 from linkwell.recall.meter import tally_of
 from linkwell.recall.plan import tally_path, waits_until
 from linkwell.recall.tally import Tally
+from linkwell.release import create_release
 
 K = 1_000
 CELLS = 12
@@ -244,6 +250,46 @@ def test_a_batch_that_tells_too_much_is_refused(
     assert cell_of(dataset) == before
 
 
+@pytest.fixture
+def unlike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Workspace:
+    """A release of three cells of a thousand rows; the last row of the last one has the highest safety bin, all others the lowest."""
+    workspace = Workspace.create(
+        tmp_path / "unlike", "birds", 'dataset = "birds"\n[recall]\ncells_per_batch = 1\npadding_cells_per_hit = 0\n'
+    )
+    make_keys(workspace)
+    init_feed(workspace)
+    urls = urls_of(3 * K)
+    table = link_table(urls)
+    bins = pa.array([0] * (len(urls) - 1) + [9], pa.int8())
+    place = table.schema.get_field_index("safety_bin")
+    path = workspace.builds / "v1.parquet"
+    pq.write_table(table.set_column(place, table.schema.field(place), bins), path)
+    build = SimpleNamespace(name="v1", links=[path], rows=len(urls), rights_policy_sha256="")
+    monkeypatch.setattr("linkwell.release.create.current_build", lambda _workspace: build)
+    create_release(workspace, "v1", engine=engine, without_audit="a test", who="ana")
+    return workspace
+
+
+def test_a_cell_of_k_rows_that_are_not_alike_is_refused(
+    unlike: Workspace, takedown: Any, cell_of: Callable[..., dict[str, int]], engine: Engine
+) -> None:
+    """The number of rows alone protects nothing: a cell of k rows goes out if the hit looks like the others, and not if it does not."""
+    before = cell_of(unlike)
+    *alike, odd = urls_of(3 * K)
+    assert sorted(Counter(before.values()).values()) == [K, K, K]
+    takedown(unlike, [next(url for url in alike if before[url] != before[odd])], "illegal")
+    (batch,) = create_recall(unlike, engine=engine, who="ana").batches
+    assert (batch.cell_count, batch.row_count) == (1, K)
+    takedown(unlike, [odd], "illegal")
+    report, _ = measure_next(unlike)
+    assert report is not None
+    assert (report.cells, report.removed, report.worst.precision) == (1, K, 1.0)
+    with pytest.raises(SafetyError, match="tells too much"):
+        create_recall(unlike, engine=engine, who="ana")
+    assert len(list_recalls(unlike)) == 1
+    assert cell_of(unlike)[odd] == before[odd]
+
+
 def test_two_people_can_let_it_pass_and_the_log_says_so(
     dataset: Workspace, takedown: Any, cell_of: Callable[..., dict[str, int]], engine: Engine
 ) -> None:
@@ -274,8 +320,6 @@ def test_two_people_can_let_it_pass_and_the_log_says_so(
 )
 def test_a_period_has_one_covered_batch(last: str | None, today: date, expected: date | None) -> None:
     """Periods are the same for everybody, and do not begin with the last batch."""
-    from types import SimpleNamespace  # noqa: PLC0415
-
     batches: Any = [SimpleNamespace(kind="covered", issued=last)] if last else []
     assert waits_until(batches, 7, today) == expected
     assert waits_until(batches, 0, today) is None

@@ -2,11 +2,12 @@
 
 from urllib.parse import urlsplit
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkwell.release.profile import _domain, _host
+from linkwell.release.profile import _domain, _domain_hash, _host, _hosts, domain_hashes
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,20 @@ def test_the_quick_way_is_the_slow_way(rest: str) -> None:
     except ValueError:
         expected = ""
     assert _host(f"http://{rest}") == expected
+
+
+urls = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["http://", "https://", "HTTP://", "http:/", "http:", "ftp://", "//", "", "/"]),
+    st.text(alphabet="abC.-:@/?#[]\\% éİ", max_size=12),
+    st.sampled_from(["", "/", "/x", "/x/y//z", "?q=/"]),
+)
+
+
+@given(st.lists(urls, max_size=8), st.integers(0, 4))
+def test_hosts_of_many_urls_are_those_of_each(some: list[str], cut: int) -> None:
+    """Taken apart together, in whatever pieces they come, URLs have the hosts that they have one by one."""
+    column = pa.chunked_array([some[:cut], some[cut:]], pa.string())
+    hosts, place = _hosts(column)
+    assert [hosts[each] for each in place.tolist()] == [_host(url) for url in some]
+    assert domain_hashes(column).tolist() == [_domain_hash(_host(url)) for url in some]

@@ -7,12 +7,15 @@ right ones; rows of one score are in no order, so of those he gets the average.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from linkwell.recall.tally import Tally
-from linkwell.recall.traits import BINS, LANGUAGE_SLOTS, Int64s, Traits
+from linkwell.recall.traits import BINS, DOMAIN_SLOTS, LANGUAGE_SLOTS, WORD_SLOTS, Int64s, Traits
 
 Scores = npt.NDArray[np.float64]
 _HALF = 0.25
@@ -30,6 +33,16 @@ class Removed:
     """In how many public events each row's cell left: a release that lacks it, a batch that names it."""
     explained: npt.NDArray[np.bool_]
     """Rows that a public rule explains: an open recall names them."""
+
+    @cached_property
+    def words_in_cells(self) -> tuple[Scores, Int64s]:
+        """Of each word the share of its cell's words that are the same, and the number of cells that have it."""
+        traits = self.traits
+        cell = traits.cell[traits.word_rows()]
+        pairs, place, counts = _distinct(cell * WORD_SLOTS + traits.words)
+        _, of_cell, sizes = _distinct(cell)
+        cells: Int64s = np.bincount(pairs % WORD_SLOTS, minlength=WORD_SLOTS)
+        return counts[place] / sizes[of_cell], cells[traits.words]
 
 
 def precision(scores: Scores, hits: npt.NDArray[np.bool_]) -> float:
@@ -100,29 +113,21 @@ def by_oddness(removed: Removed, _tally: Tally) -> Scores:
     """The row that is least like the others of its cell: by safety bin, language and domain."""
     traits = removed.traits
     odd = np.zeros(traits.rows)
-    for values, slots in ((traits.safety_bin, BINS), (traits.language, LANGUAGE_SLOTS), (traits.domain, 1 << 20)):
+    for values, slots in ((traits.safety_bin, BINS), (traits.language, LANGUAGE_SLOTS), (traits.domain, DOMAIN_SLOTS)):
         odd -= np.log(_share_in_cell(traits.cell, values, slots))
     return odd
 
 
 def by_odd_caption(removed: Removed, _tally: Tally) -> Scores:
     """The caption whose words are the rarest in its cell."""
-    traits = removed.traits
-    rows = traits.word_rows()
-    share = _share_in_cell(traits.cell[rows], traits.words, 1 << 18)
-    return _mean_by_row(-np.log(share), traits)
+    share, _cells = removed.words_in_cells
+    return _mean_by_row(-np.log(share), removed.traits)
 
 
 def by_other_cells(removed: Removed, _tally: Tally) -> Scores:
     """The caption that is more like those of the other removed cells than like those of its own: what runs through a batch."""
-    traits = removed.traits
-    rows = traits.word_rows()
-    cell = traits.cell[rows]
-    own = _share_in_cell(cell, traits.words, 1 << 18)
-    words, place, counts = np.unique(traits.words, return_inverse=True, return_counts=True)
-    pairs = np.unique(place * (int(traits.cell.max()) + 1) + cell) if len(cell) else np.zeros(0, np.int64)
-    spread = np.bincount(pairs // (int(traits.cell.max()) + 1), minlength=len(words)) if len(pairs) else counts
-    return _mean_by_row(np.log(spread[place].astype(np.float64)) - np.log(own), traits)
+    share, cells = removed.words_in_cells
+    return _mean_by_row(np.log(cells.astype(np.float64)) - np.log(share), removed.traits)
 
 
 def by_intersection(removed: Removed, _tally: Tally) -> Scores:
@@ -183,7 +188,17 @@ def _mean_by_row(values: Scores, traits: Traits) -> Scores:
 
 def _share_in_cell(cell: Int64s, values: Int64s, slots: int) -> Scores:
     """Of each item the share of its cell's items that have the same value."""
-    _, place, counts = np.unique(cell * slots + values, return_inverse=True, return_counts=True)
-    _, of_cell, sizes = np.unique(cell, return_inverse=True, return_counts=True)
+    _, place, counts = _distinct(cell * slots + values)
+    _, of_cell, sizes = _distinct(cell)
     share: Scores = counts[place] / sizes[of_cell]
     return share
+
+
+def _distinct(values: Int64s) -> tuple[Int64s, npt.NDArray[np.int32], Int64s]:
+    """The distinct values in the order they come, the place of each value among them, and how often they come.
+
+    By hashing: sorting, as `np.unique` does, took half of the time of a measure.
+    """
+    encoded: Any = pa.array(values).dictionary_encode()
+    place: npt.NDArray[np.int32] = np.asarray(encoded.indices)
+    return np.asarray(encoded.dictionary), place, np.bincount(place, minlength=len(encoded.dictionary))

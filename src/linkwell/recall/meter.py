@@ -1,7 +1,7 @@
 """The leak meter: plays the attacker on what has left, and says how often he would be right.
 
-Two passes over what was ever public, piece by piece: the first counts, the second looks at the removed rows, which alone are held. So memory
-is some 200 MB for the counts and some 150 bytes a removed row, however large the dataset is.
+One pass over what was ever public, piece by piece: all rows are counted, and the traits of the removed ones, which alone are held, are
+ranked. So memory is some 200 MB for the counts and some 150 bytes a removed row, however large the dataset is.
 """
 
 from collections.abc import Callable, Iterator
@@ -67,28 +67,39 @@ def measure(source: Callable[[], Iterator[Seen]], tally: Tally | None = None) ->
     """Run every attack.
 
     Args:
-        source: gives the rows, piece by piece, each time it is called.
+        source: gives the rows, piece by piece.
         tally: counts of rows that an earlier recall took, which no release has any more.
     """
     tally = tally or Tally()
-    for seen in source():
-        tally.add(traits_of(seen.table), seen.event)
     pieces: list[Traits] = []
     times: list[Int64s] = []
     explained: list[npt.NDArray[np.bool_]] = []
     hits: list[npt.NDArray[np.bool_]] = []
     for seen in source():
+        traits = traits_of(seen.table)
+        tally.count_public(traits)
         gone = seen.event > 0
         if not gone.any():
             continue
-        pieces.append(traits_of(seen.table.filter(pa.array(gone))))
-        times.append((seen.event > 0).astype(np.int64)[gone] if seen.times is None else seen.times[gone])
-        explained.append(np.zeros(int(gone.sum()), bool) if seen.explained is None else seen.explained[gone])
+        left = traits.only(gone)
+        tally.count_removed(left, seen.event[gone])
+        pieces.append(left)
+        times.append(np.ones(left.rows, np.int64) if seen.times is None else seen.times[gone])
+        explained.append(np.zeros(left.rows, bool) if seen.explained is None else seen.explained[gone])
         hits.append(seen.hit[gone])
     if not pieces:
         return LeakReport(0, 0, 0, 0, tally.row_count, (AttackResult("chance", 0.0),), 0.0)
-    removed = Removed(joined(pieces), np.concatenate(times), np.concatenate(explained))
-    meant = np.concatenate(hits)
+    return play(Removed(joined(pieces), np.concatenate(times), np.concatenate(explained)), tally, np.concatenate(hits))
+
+
+def play(removed: Removed, tally: Tally, meant: npt.NDArray[np.bool_]) -> LeakReport:
+    """Run every attack on rows that have left.
+
+    Args:
+        removed: the rows.
+        tally: counts of everything that was public, and of these rows as removed.
+        meant: which of them are hits.
+    """
     results = [AttackResult(name, precision(attack(removed, tally), meant)) for name, attack in ATTACKS.items()]
     cells, hit_cells, cell_precision = _of_cells(removed.traits.cell, by_all_traits(removed, tally), meant)
     return LeakReport(

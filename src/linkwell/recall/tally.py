@@ -52,18 +52,25 @@ class Tally:
             traits: of the rows.
             event: what took each row, from 1; 0 where it is still there.
         """
+        self.count_public(traits)
         gone = event > 0
-        gone_words = gone[traits.word_rows()]
+        if gone.any():
+            self.count_removed(traits.only(gone), event[gone])
+
+    def count_public(self, traits: Traits) -> None:
+        """Count rows as ever public only."""
         for name in _KEPT:
-            values: Int64s = getattr(traits, name)
-            self.rows[name] += np.bincount(values, minlength=_SLOTS[name])
-            chosen = values[gone_words if name == "words" else gone]
-            if len(chosen):
-                self.removed[name] += np.bincount(chosen, minlength=_SLOTS[name])
+            self.rows[name] += np.bincount(getattr(traits, name), minlength=_SLOTS[name])
         pairs, counts = np.unique(traits.domain * BINS + traits.safety_bin, return_counts=True)
         self.domain_bins[pairs // BINS, pairs % BINS] += counts.astype(np.int32)
-        for number in np.unique(event[gone]).tolist():
-            self._note_event(number, traits.domain[event == number], int((event == number).sum()))
+
+    def count_removed(self, traits: Traits, event: Int64s) -> None:
+        """Count rows, public before, as removed by these events."""
+        for name in _KEPT:
+            self.removed[name] += np.bincount(getattr(traits, name), minlength=_SLOTS[name])
+        for number in np.unique(event).tolist():
+            here = event == number
+            self._note_event(number, traits.domain[here], int(here.sum()))
 
     def save(self, path: Path, master_key: bytes) -> None:
         """Keep the counts of the removed rows, for the measures of later recalls."""

@@ -43,6 +43,17 @@ class Traits:
         """How many rows."""
         return len(self.cell)
 
+    def only(self, chosen: npt.NDArray[np.bool_]) -> "Traits":
+        """Some of the rows, in their order."""
+        return Traits(
+            cell=self.cell[chosen],
+            domain=self.domain[chosen],
+            safety_bin=self.safety_bin[chosen],
+            language=self.language[chosen],
+            words=self.words[np.repeat(chosen, self.word_counts)],
+            word_counts=self.word_counts[chosen],
+        )
+
     def word_rows(self) -> Int64s:
         """The row of each word."""
         return np.repeat(np.arange(self.rows), self.word_counts)

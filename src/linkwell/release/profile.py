@@ -14,6 +14,7 @@ Two stages: *profile* reads each shard once and sums up its domains; *hosts* bri
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import mmh3
@@ -184,21 +185,21 @@ def read_samples(paths: list[Path]) -> Iterator[pa.Table]:
 
 def domain_hashes(urls: "pa.ChunkedArray[pa.Scalar[pa.DataType]]") -> UInt64s:
     """64 bits of the name of each URL's registered domain: the same in every release, and in no secret."""
-    return np.fromiter(
-        (_domain_hash(_host(str(url))) for url in urls.cast(pa.string()).to_pylist()), np.uint64, len(urls)
-    )
+    hosts, place = _hosts(urls)
+    return _hashes(hosts)[place]
 
 
 def _keys(table: pa.Table) -> pa.Table:
     urls = [str(url) for url in table["url"].to_pylist()]
     links = [bytes(link) for link in table["link_id"].to_pylist() if link]
-    hosts = [_host(url) for url in urls]
+    hosts, place = _hosts(table["url"])
+    named: Any = pa.array(hosts, pa.string())
     canonical = [canonical_id(url) or link for url, link in zip(urls, links, strict=True)]
     columns = [
         table["link_id"],
         binary_array(canonical, LINK_ID_BYTES),
-        pa.array(np.fromiter((_domain_hash(host) for host in hosts), np.uint64, len(hosts))),
-        pa.array([f"{host}\0{url}" for host, url in zip(hosts, urls, strict=True)], pa.string()),
+        pa.array(_hashes(hosts)[place]),
+        pc.binary_join_element_wise(named.take(pa.array(place)), table["url"].cast(pa.string()).combine_chunks(), "\0"),
         _bins(table, -1),
     ]
     return pa.table(columns, schema=KEY_SCHEMA)
@@ -241,6 +242,27 @@ def _domain_bucket(domain: UInt64s, buckets: int) -> Int64s:
 def _language_code(name: object) -> int:
     """The first two letters of a language, as a number in the order of the alphabet."""
     return int.from_bytes(str(name or "").encode("ascii", "replace")[:2].ljust(2, b"\0"), "big")
+
+
+def _hosts(urls: "pa.ChunkedArray[pa.Scalar[pa.DataType]]") -> tuple[list[str], Int64s]:
+    """The hosts that some URLs have, and which of them each URL has: what `_host` says, asked once for a host."""
+    whole: Any = urls.cast(pa.string()).combine_chunks()
+    pieces: Any = pc.split_pattern(whole, "/", max_splits=3)
+    third: Any = pc.list_slice(pieces, 2, 3, return_fixed_size_list=True)
+    encoded: Any = pc.dictionary_encode(pc.fill_null(third.flatten(), ""))
+    authorities = [str(name) for name in encoded.dictionary.to_pylist()]
+    place = np.asarray(encoded.indices).astype(np.int64)
+    usual = np.array([_UNUSUAL.isdisjoint(name) for name in authorities], bool)[place]
+    is_http: Any = pc.or_(pc.starts_with(whole, "http://"), pc.starts_with(whole, "https://"))
+    others = np.flatnonzero(~(usual & np.asarray(pc.fill_null(is_http, False))))  # noqa: FBT003
+    hosts = [name.lower() for name in authorities]
+    place[others] = len(hosts) + np.arange(len(others))
+    hosts += [_host(str(url)) for url in whole.take(pa.array(others)).to_pylist()]
+    return hosts, place
+
+
+def _hashes(hosts: list[str]) -> UInt64s:
+    return np.fromiter((_domain_hash(host) for host in hosts), np.uint64, len(hosts))
 
 
 def _host(url: str) -> str:
