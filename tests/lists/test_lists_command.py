@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from linkwell.base.errors import MissingError, TwoPersonError
+from linkwell.base.errors import MissingError, TwoPersonError, UsageError
 from linkwell.base.workspace import Workspace
 from linkwell.cli.lists import add_lists_commands
 from linkwell.lists import load_matcher
@@ -100,4 +100,25 @@ def test_a_list_that_has_expired_already_is_not_taken_for_one_that_matches(works
     assert result.exit_code == 0, result.output
     assert "has expired" in result.stderr
     assert json.loads(result.stdout)["source"] == "hotline"
-    assert "has expired" not in _run(workspace, "import", str(good), "--source", "hotline").output
+    again = _run(workspace, "import", str(good), "--source", "hotline", "--expires", "never")
+    assert "has expired" not in again.output
+
+
+def test_a_list_that_ends_does_not_come_to_hold_for_ever(workspace: Workspace, good: Path) -> None:
+    """Imported again without a word, it ends when it did, and that is said; once it has ended, somebody must say how long it goes on."""
+    notes = ["--expires", "2999-01-01", "--terms", "agreement 7"]
+    _run(workspace, "import", str(good), "--source", "hotline", *notes)
+    again = _run(workspace, "import", str(good), "--source", "hotline", "--classification", "A")
+    assert "As before: its terms, its expiry." in again.output
+    (shown,) = json.loads(_run(workspace, "show", "--json").stdout)["lists"]
+    assert (shown["expires"], shown["terms"], shown["classification"]) == ("2999-01-01", "agreement 7", "A")
+    two = ["--as", "ada", "--second", "ben"]
+    assert _run(workspace, "note", "hotline", "--expires", "2020-01-01", *two).exit_code == 0
+    refused = _run(workspace, "import", str(good), "--source", "hotline")
+    assert isinstance(refused.exception, UsageError)
+    assert "expired on 2020-01-01" in str(refused.exception)
+    (shown,) = json.loads(_run(workspace, "show", "--json").stdout)["lists"]
+    assert shown["expired"]
+    assert _run(workspace, "import", str(good), "--source", "hotline", "--expires", "never").exit_code == 0
+    (shown,) = json.loads(_run(workspace, "show", "--json").stdout)["lists"]
+    assert not shown["expired"]

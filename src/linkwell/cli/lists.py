@@ -78,6 +78,7 @@ def import_(  # noqa: PLR0917 - Typer passes by name
 ) -> None:
     """Import a list of hashes or URLs, in place of an earlier one from the same source; stored encrypted.
 
+    Terms, classification and expiry of that one hold on where no others are given; one that has expired asks for a new --expires.
     Rows that do not parse are set aside and named by their number; then the exit code is 1.
 
     Example: linkwell lists import hotline.csv --source hotline --terms "agreement of 3 May" --expires 2027-05-03
@@ -203,6 +204,11 @@ def _tell(report: "ImportReport", what: str, as_json: bool, file: Path | None, *
         + (f"; it holds {counted(report.entries) or 'nothing'}" if report.entries != report.loaded else "")
         + (" (synthetic)" if report.synthetic else "")
     ]
+    if report.kept:
+        known = {"terms": "its terms", "classification": "its classification", "expires": "its expiry"}
+        lines.append(
+            f"As before: {', '.join(known[name] for name in report.kept)}. Change that with: linkwell lists note"
+        )
     if file is not None:
         lines.append(f"It is stored encrypted; {file} itself is not: keep it as its terms ask, or delete it.")
     if report.passed_over:

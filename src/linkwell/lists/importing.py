@@ -71,6 +71,8 @@ class ImportReport:
     rejected_reasons: dict[str, int]
     rejected: tuple[tuple[int, str], ...]
     """(number of the line or entry, reason) of the first `MAX_NAMED_ROWS` rows that were set aside."""
+    kept: tuple[str, ...] = ()
+    """What of the notes on the list that was replaced holds on: `terms`, `classification`, `expires`."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,11 @@ def import_list(
         source: the name of who supplied it: lower-case letters, digits, dot, dash, underscore.
         list_format: one of `LIST_FORMATS`, or a mapping of the settings; None to tell it from the first lines.
         synthetic: whether the list is made up, for tests and demos; None to take what its header says.
-        notes: terms, classification, expiry; None for none, or with `update` for what was known.
+        notes: terms, classification, expiry; None for what was known of a list of this source.
         update: whether the file holds changes to the list that is there.
 
     Raises:
-        UsageError: the name or the form is not known.
+        UsageError: the name or the form is not known, or the list that is replaced has expired and no new date is given.
         FormatError: the form cannot be told, or not one row loads; what was there before stays.
         MissingError, DamagedFileError, StorageError: the file, or the lists that are there, cannot be read or written.
         BusyError: another import is at work.
@@ -131,8 +133,10 @@ def import_list(
         notes = replace(notes, synthetic=synthetic)
     with changing(workspace) as index:
         before = index.find(source)
+        now = datetime.now(UTC).replace(microsecond=0)
         if update:
             _check_update(before, source, known_format)
+        notes, kept = _carried_on(None if update else before, notes, now)
         changes = update or mapping is not None or known_format not in _BARE_FORMATS
         loading = Loading(
             workspace,
@@ -147,7 +151,6 @@ def import_list(
                 str(path),
                 "Nothing was changed. Get the file again, or add what is in it with: linkwell lists update",
             )
-        now = datetime.now(UTC).replace(microsecond=0)
         if update and before is not None:
             record = msgspec.structs.replace(before, updated_at=now)
         else:
@@ -163,7 +166,7 @@ def import_list(
             )
         record = with_notes(finished(record, loading), notes)
         write_index(workspace, index.with_list(record))
-    return report_of(record, loading, replaced=before is not None and not update)
+    return replace(report_of(record, loading, replaced=before is not None and not update), kept=kept)
 
 
 def _form(workspace: Workspace, path: Path, list_format: str | None) -> tuple[str, ListMapping | None, bool]:
@@ -203,6 +206,25 @@ def check_mapping(name: str, mapping: ListMapping) -> None:
             f"lists.mappings.{name}",
             'Give it columns, as { "MD5" = "md5" }, or both type_column and value_column.',
         )
+
+
+def _carried_on(before: ListRecord | None, notes: ListNotes, now: datetime) -> tuple[ListNotes, tuple[str, ...]]:
+    """Notes with what was known of the list that is replaced, and what that is: a list that ends must not come to hold for ever unsaid.
+
+    Raises:
+        UsageError: that list has expired: somebody has to say whether, and until when, its terms allow the new one.
+    """
+    if before is None:
+        return notes, ()
+    if before.expires is not None and before.expired(now) and notes.expires is None:
+        raise UsageError(
+            f"the list of {before.source!r} that this replaces expired on {before.expires:%Y-%m-%d}",
+            "--expires",
+            "Nothing was changed. Give the day to which the new one may be used, or never.",
+        )
+    names = ("terms", "classification", "expires")
+    kept = {name: known for name in names if (known := getattr(before, name)) and getattr(notes, name) is None}
+    return replace(notes, **kept), tuple(kept)
 
 
 def _check_update(before: ListRecord | None, source: str, list_format: str) -> None:
