@@ -218,7 +218,7 @@ def test_a_list_left_alone_too_long(workspace: Workspace) -> None:
 
 
 def test_nothing_is_fetched_over_plain_http_or_with_open_credentials(workspace: Workspace, tmp_path: Path) -> None:
-    """Http is for this machine; a file of credentials is for its owner; a missing secret is named by its setting alone."""
+    """Http is for this machine; a file of credentials is for its owner; a missing secret is named by its setting and its place."""
     with pytest.raises(UsageError, match="not https"):
         fetch_list(_workspace(workspace, "ncmec", "http://hash.example"), "x")
     path = tmp_path / "secret"

@@ -1,6 +1,7 @@
 """Secrets that settings name and do not hold: `env:NAME`, `file:PATH` or `command:LINE`."""
 
 import os
+import re
 import shlex
 import stat
 import subprocess
@@ -30,11 +31,23 @@ def read_credential(reference: str, where: str, root: Path) -> str:
         raise UsageError("this names no place of a secret", where, "Give env:NAME, file:PATH or command:LINE.")
     secret = {"env": _from_environment, "file": _from_file, "command": _from_command}[kind](rest.strip(), where, root)
     if not secret.strip():
-        raise MissingKeyError("the secret is not there, or empty", where, f"It should come from the {_NAMES[kind]}.")
+        raise MissingKeyError("the secret is not there, or empty", where, _advice(kind, rest.strip(), root))
     return secret.strip()
 
 
-_NAMES = {"env": "environment", "file": "file", "command": "command"}
+def _advice(kind: str, name: str, root: Path) -> str:
+    """How to give the secret; a command line may hold more than its name, and is not shown."""
+    if kind == "env":
+        if not _VARIABLE.fullmatch(name):
+            return "After env: stands the variable to set. It is not repeated here: it does not look like a name, and may be the secret."
+        return f"The setting names the environment variable {name}: set it for this command."
+    if kind == "file":
+        return f"The setting names the file {root / Path(name).expanduser()}: write the secret into it, mode 0600."
+    return "The command that the setting names printed nothing: run it by hand to see why."
+
+
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+"""Names as environments have them; what does not look like one may be the secret, put in the wrong place."""
 
 
 def _from_environment(name: str, _where: str, _root: Path) -> str:

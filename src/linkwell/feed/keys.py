@@ -96,7 +96,9 @@ def read_public(path: Path) -> SSlibKey:
     try:
         key = load_pem_public_key(path.read_bytes())
     except FileNotFoundError:
-        raise MissingKeyError("there is no such key file", str(path)) from None
+        raise MissingKeyError(
+            "there is no such key file", str(path), "It is the public half that feed make-key left."
+        ) from None
     except (ValueError, UnsupportedAlgorithm) as error:
         raise FormatError("this is no public key", str(path), "Restore the file.") from error
     if not isinstance(key, Ed25519PublicKey):
@@ -260,7 +262,7 @@ def load_private(path: Path) -> CryptoSigner:
         FormatError: it holds no Ed25519 private key.
     """
     if not path.exists():
-        raise MissingKeyError("there is no such key file", str(path))
+        raise MissingKeyError("there is no such key file", str(path), "Bring it back from where it is kept.")
     if path.stat().st_mode & 0o077:
         raise UsageError("other people of this machine can read this key", str(path), f"chmod 600 {path}")
     try:
