@@ -11,6 +11,7 @@ import pytest
 from tests.populate.conftest import draw
 
 from linkwell.base.errors import UnavailableError
+from linkwell.base.memory_file import MemoryFile
 from linkwell.pictures import Kept, Look, Pictures, look, render
 
 T = TypeVar("T")
@@ -91,6 +92,34 @@ def test_a_decoder_that_dies_costs_one_image(asking: bool) -> None:  # noqa: FBT
     )
 
 
+@pytest.mark.skipif(not MemoryFile.available(), reason="the system has no anonymous files")
+def test_what_comes_in_a_file_is_seen_as_what_comes_in_memory() -> None:
+    """Pictures of several formats, and what is none; also by the process that takes the place of one that was killed, and beside one nobody waits for."""
+    bodies = [draw(n, side=700, form=form) for n, form in enumerate(("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"))]
+    bodies += [b"<html>", draw(7)[:900]]
+
+    async def ask(pictures: Pictures) -> tuple[list[object], list[object]]:
+        files = []
+        for body in bodies:
+            file = MemoryFile()
+            file.write(body)
+            file.seal()
+            files.append(file)
+        whole: list[object] = list(await asyncio.gather(*(pictures.examine(file, _KEPT) for file in files)))
+        work = [asyncio.ensure_future(pictures.examine(file, _KEPT)) for file in files]
+        await asyncio.sleep(0)
+        work[-1].cancel()
+        await asyncio.gather(work[-1], return_exceptions=True)
+        files[-1].close()
+        os.kill(_process_ids(pictures)[0], signal.SIGKILL)
+        return whole, list(await asyncio.gather(*work[:-1]))
+
+    whole, again = _with(ask)
+    expected = [_here(body) for body in bodies]
+    assert whole == expected
+    assert sum(one != other for one, other in zip(again, expected[:-1], strict=True)) <= 1
+
+
 def test_a_decoder_that_hangs_is_ended() -> None:
     """After the deadline the image is named and the process replaced."""
 
@@ -116,7 +145,7 @@ def test_a_process_that_never_starts_stops_the_run(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_picture_process_has_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The master key is not in its environment, nor a socket but its own among its files."""
+    """The master key is not in its environment, nor a socket but its own two among its files."""
     monkeypatch.setenv("LINKWELL_MASTER_KEY", "ab" * 32)
 
     async def ask(pictures: Pictures) -> tuple[bytes, list[str]]:
@@ -129,5 +158,5 @@ def test_a_picture_process_has_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
     environment, files = _with(ask)
     assert b"MASTER_KEY" not in environment
-    assert sum(name.startswith("socket:") for name in files) == 1
+    assert sum(name.startswith("socket:") for name in files) == 2
     assert all(name == "/dev/null" or name.startswith("socket:") for name in files)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gzip
 import socket
 import struct
@@ -187,8 +188,18 @@ async def _declared_large(server: HostileServer, path: str, writer: Writer) -> N
     writer.close()
 
 
+@functools.cache
+def bomb(head: bytes = b"", size: int = 50_000_000) -> bytes:
+    """A few kilobytes that mean many, and begin like something."""
+    return gzip.compress(head + bytes(size - len(head)))
+
+
 async def _gzip_bomb(server: HostileServer, path: str, writer: Writer) -> None:
-    await respond(writer, gzip.compress(bytes(50_000_000)), headers=(("Content-Encoding", "gzip"),))
+    await respond(writer, bomb(), headers=(("Content-Encoding", "gzip"),))
+
+
+async def _gzip_bomb_jpeg(server: HostileServer, path: str, writer: Writer) -> None:
+    await respond(writer, bomb(b"\xff\xd8\xff"), headers=(("Content-Encoding", "gzip"),))
 
 
 async def _gzipped(server: HostileServer, path: str, writer: Writer) -> None:
@@ -281,6 +292,7 @@ ANSWERS: dict[str, Answer] = {
     "too-short": _too_short,
     "declared-large": _declared_large,
     "gzip-bomb": _gzip_bomb,
+    "gzip-bomb-jpeg": _gzip_bomb_jpeg,
     "gzipped": _gzipped,
     "strange-coding": _strange_coding,
     "reset": _reset,

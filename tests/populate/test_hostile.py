@@ -24,6 +24,7 @@ EXPECTED = {
     "/endless-chunks": "too_large",
     "/declared-large": "too_large",
     "/gzip-bomb": "too_large",
+    "/gzip-bomb-jpeg": "too_large",
     "/slow-loris": "timeout",
     "/slow-body": "timeout",
     "/too-short": "truncated",

@@ -3,29 +3,45 @@
 import asyncio
 import random
 
-from linkwell.populate.large import BUDGET_BYTES, MEDIUM_BYTES, LargeBodies
+import pytest
+
+from linkwell.populate.large import MEDIUM_BYTES, LargeBodies, Room
+
+_BUDGET = 96_000_000
+_LONGEST = 50_000_000
 
 
-def test_no_more_room_is_out_than_there_is_and_everybody_gets_some() -> None:
-    """Declared lengths add up to the budget at most; of those that declare nothing, or very much, one is served at a time; cancelled ones leave nothing behind."""
+async def _grow(large: LargeBodies, room: Room, size: int, declared: int | None) -> None:
+    if not large.fits(room, size, declared):
+        await large.wait(room, size, declared)
+
+
+@pytest.mark.parametrize("budget", [_BUDGET, _LONGEST + MEDIUM_BYTES // 2, _LONGEST, 1])
+def test_no_more_is_out_than_there_is_and_everybody_gets_some(budget: int) -> None:
+    """Bodies that grow hold the budget at most, or one body where that is more; all of them are finished, cancelled ones leave nothing behind."""
 
     async def run() -> tuple[int, int, int]:
-        large, generator = LargeBodies(), random.Random(3)
-        out = alone = served = most_out = most_alone = 0
+        large, generator = LargeBodies(budget, _LONGEST), random.Random(3)
+        rooms: set[Room] = set()
+        most_out = most_alone = served = 0
 
         async def body(declared: int | None) -> None:
-            nonlocal out, alone, served, most_out, most_alone
-            taken = await large.take(declared)
-            out, alone = out + max(taken, 0), alone + (taken < 0)
-            most_out, most_alone = max(most_out, out), max(most_alone, alone)
+            nonlocal most_out, most_alone, served
+            room = Room()
+            rooms.add(room)
+            length = declared or generator.randint(1_000_000, _LONGEST)
             try:
-                await asyncio.sleep(generator.random() * 0.002)
+                for part in range(1, 5):
+                    await _grow(large, room, length * part // 4, declared)
+                    most_out = max(most_out, sum(each.held_bytes for each in rooms))
+                    most_alone = max(most_alone, sum(each.alone for each in rooms))
+                    await asyncio.sleep(generator.random() * 0.001)
             finally:
-                out, alone = out - max(taken, 0), alone - (taken < 0)
-                large.give_back(taken)
+                large.give_back(room)
+                rooms.remove(room)
             served += 1
 
-        sizes = [generator.choice([None, 50_000_000, generator.randint(1_000_000, MEDIUM_BYTES)]) for _ in range(200)]
+        sizes = [generator.choice([None, _LONGEST, generator.randint(1_000_000, MEDIUM_BYTES)]) for _ in range(200)]
         tasks = [asyncio.ensure_future(body(size)) for size in sizes]
         await asyncio.sleep(0.001)
         for task in tasks[::7]:
@@ -33,10 +49,41 @@ def test_no_more_room_is_out_than_there_is_and_everybody_gets_some() -> None:
         async with asyncio.timeout(30):
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*(body(MEDIUM_BYTES) for _ in range(8)), body(None))
-        assert served >= 180
-        return most_out, most_alone, out
+        assert not rooms
+        return most_out, most_alone, served
 
-    most_out, most_alone, left = asyncio.run(run())
-    assert 0 < most_out <= BUDGET_BYTES
+    most_out, most_alone, served = asyncio.run(run())
+    assert 0 < most_out <= max(budget, _LONGEST)
     assert most_alone == 1
-    assert left == 0
+    assert served >= 180
+
+
+def test_who_declares_much_and_sends_little_holds_what_was_sent() -> None:
+    """Any number of bodies that are slow to come leave room for one that comes."""
+
+    async def run() -> None:
+        large = LargeBodies(_BUDGET, _LONGEST)
+        for _ in range(30):
+            assert large.fits(Room(), 1_000_000, MEDIUM_BYTES)
+        assert large.fits(Room(), 10_000_000, 10_000_000)
+
+    asyncio.run(run())
+
+
+def test_where_all_wait_one_goes_on() -> None:
+    """Bodies that together fill what is shared do not stop each other for ever."""
+
+    async def run() -> None:
+        large = LargeBodies(_LONGEST + 10_000_000, _LONGEST)
+        rooms = [Room() for _ in range(5)]
+
+        async def body(room: Room) -> None:
+            await _grow(large, room, 2_000_000, MEDIUM_BYTES)
+            await asyncio.sleep(0)
+            await _grow(large, room, MEDIUM_BYTES, MEDIUM_BYTES)
+            large.give_back(room)
+
+        async with asyncio.timeout(10):
+            await asyncio.gather(*map(body, rooms))
+
+    asyncio.run(run())

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from linkwell.base.faces import face_of
 
 if TYPE_CHECKING:
-    from linkwell.ledger.digests import Digests, exact_digests
+    from linkwell.ledger.digests import Digests, exact_digests, piecewise_digests
     from linkwell.ledger.dihedral import VARIANTS, dihedral_hashes
     from linkwell.ledger.looks import MOST_LOOKS, pdq_looks
     from linkwell.ledger.parts import require_parts
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __getattr__ = face_of(
     __name__,
     {
-        "digests": ("Digests", "exact_digests"),
+        "digests": ("Digests", "exact_digests", "piecewise_digests"),
         "dihedral": ("VARIANTS", "dihedral_hashes"),
         "looks": ("MOST_LOOKS", "pdq_looks"),
         "parts": ("require_parts",),
@@ -38,6 +38,7 @@ __all__ = [
     "ledger_table",
     "pdq_hash",
     "pdq_looks",
+    "piecewise_digests",
     "read_ledger",
     "read_ledger_part",
     "require_parts",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -44,9 +45,19 @@ def exact_digests(data: bytes | bytearray | memoryview) -> Digests:
     >>> exact_digests(b"").byte_size
     0
     """
-    return Digests(
-        byte_size=len(data),
-        md5=hashlib.md5(data, usedforsecurity=False).digest(),
-        sha1=hashlib.sha1(data, usedforsecurity=False).digest(),
-        sha256=hashlib.sha256(data).digest(),
-    )
+    return piecewise_digests((data,))
+
+
+def piecewise_digests(pieces: Iterable[bytes | bytearray | memoryview]) -> Digests:
+    """The same of an image that comes in pieces.
+
+    >>> piecewise_digests([b"a", b"b"]) == exact_digests(b"ab")
+    True
+    """
+    size = 0
+    md5, sha1, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha1(usedforsecurity=False), hashlib.sha256()
+    for piece in pieces:
+        size += len(piece)
+        for each in (md5, sha1, sha256):
+            each.update(piece)
+    return Digests(byte_size=size, md5=md5.digest(), sha1=sha1.digest(), sha256=sha256.digest())

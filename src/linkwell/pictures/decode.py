@@ -7,7 +7,7 @@ applied), transparency laid on white; its colour profile comes with it.
 
 import io
 from dataclasses import dataclass
-from typing import Final
+from typing import IO, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from linkwell.pictures.colours import cmyk_to_rgb
 from linkwell.pictures.failures import PictureFailure
 from linkwell.pictures.header import HEAD_BYTES, ORIENTATION, PILLOW_FORMATS, SWAPPING, check_size, exif_text, read_exif
-from linkwell.pictures.kept import sniff
+from linkwell.pictures.kept import ImageBytes, sniff
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -46,7 +46,7 @@ class Picture:
     """The ICC profile that says what the pixels mean; empty where they are sRGB, or nothing is said."""
 
 
-def decode(data: bytes, *, max_pixels: int, min_side: int | None, luma: bool = False) -> Picture:
+def decode(data: ImageBytes, *, max_pixels: int, min_side: int | None, luma: bool = False) -> Picture:
     """Decode the first picture of an image file.
 
     Args:
@@ -70,7 +70,7 @@ def decode(data: bytes, *, max_pixels: int, min_side: int | None, luma: bool = F
     return _decode_pillow(data, PILLOW_FORMATS[kind], max_pixels)
 
 
-def _decode_jpeg(data: bytes, max_pixels: int, min_side: int | None, mode: str) -> Picture | None:
+def _decode_jpeg(data: ImageBytes, max_pixels: int, min_side: int | None, mode: str) -> Picture | None:
     """Decode a JPEG; None where it is of a kind (CMYK, YCCK) that Pillow converts better."""
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
@@ -103,12 +103,12 @@ def _decode_jpeg(data: bytes, max_pixels: int, min_side: int | None, mode: str) 
     return Picture(pixels, width, height, exif_text(exif), _jpeg_profile(data) if mode == "RGB" else b"")
 
 
-def _jpeg_profile(data: bytes) -> bytes:
+def _jpeg_profile(data: ImageBytes) -> bytes:
     """The ICC profile of a JPEG, put together from its segments; empty where there is none."""
     if data.find(_PROFILE_MARK, 0, HEAD_BYTES) < 0:
         return b""
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        with Image.open(_opened(data), formats=["JPEG"]) as image:
             return image.info.get("icc_profile") or b""
     except Exception:  # noqa: BLE001 - hostile bytes again; a picture is not lost for its profile
         return b""
@@ -122,9 +122,9 @@ def _scale_factor(side: int, min_side: int) -> int:
     return next((factor for factor in (8, 4, 2) if side >= factor * min_side), 1)
 
 
-def _decode_pillow(data: bytes, name: str, max_pixels: int) -> Picture:
+def _decode_pillow(data: ImageBytes, name: str, max_pixels: int) -> Picture:
     try:
-        with Image.open(io.BytesIO(data), formats=[name]) as image:
+        with Image.open(_opened(data), formats=[name]) as image:
             check_size(image.width, image.height, max_pixels)
             exif = dict(image.getexif())
             image.load()
@@ -140,6 +140,14 @@ def _decode_pillow(data: bytes, name: str, max_pixels: int) -> Picture:
     except Exception as error:  # noqa: BLE001 - a decoder fed with hostile bytes raises anything; the outcome is named
         kind = "truncated_image" if "truncated" in str(error) else "decode_error"
         raise PictureFailure(kind) from None
+
+
+def _opened(data: ImageBytes) -> IO[bytes]:
+    """An image file as Pillow reads it; what is mapped is read where it is."""
+    if isinstance(data, bytes):
+        return io.BytesIO(data)
+    data.seek(0)
+    return cast(IO[bytes], data)
 
 
 def _rgb(image: Image.Image) -> Pixels:

@@ -7,7 +7,7 @@ import simplejpeg
 from PIL import Image
 
 from linkwell.pictures.failures import PictureFailure
-from linkwell.pictures.kept import Kept, Look, sniff
+from linkwell.pictures.kept import ImageBytes, Kept, Look, sniff
 
 # Sizes are checked against our own bound right after the header is read; Pillow's warning about the same would only repeat it.
 Image.MAX_IMAGE_PIXELS = None
@@ -92,7 +92,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         raise PictureFailure("too_many_pixels")
 
 
-def read_exif(data: bytes) -> dict[int, object]:
+def read_exif(data: ImageBytes) -> dict[int, object]:
     """The first Exif directory of a JPEG; empty where there is none or it does not read."""
     start = data.find(b"Exif\0\0", 0, HEAD_BYTES)
     if start < 0:

@@ -1,5 +1,6 @@
 """How an image is to be kept, and what became of one: the plain values that go to a picture process and come back."""
 
+import mmap
 from typing import Final
 
 import msgspec
@@ -10,6 +11,9 @@ RESIZE_MODES: Final = ("keep_ratio", "keep_ratio_largest", "center_crop", "borde
 """img2dataset's names: shorter side at the size; longer side; shorter side and the middle square; longer side and white to a square."""
 FORMATS: Final = ("jpg", "png", "webp")
 """What pictures are encoded as."""
+
+ImageBytes = bytes | mmap.mmap
+"""An image file: in memory, or mapped from an anonymous file that is sealed."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom as shares of width and height of the upright picture, 0 to 1."""
@@ -75,7 +79,7 @@ class Rendering(msgspec.Struct, frozen=True):
     height: int | None = None
 
 
-def sniff(data: bytes) -> str | None:
+def sniff(data: ImageBytes) -> str | None:
     """The format the first bytes say: a name as in file names (`jpg`), or None where they are no image known here.
 
     >>> sniff(b"GIF89a")
@@ -92,7 +96,7 @@ def sniff(data: bytes) -> str | None:
     return None
 
 
-def keep_original(data: bytes, seen: Look, kept: Kept) -> Rendering:
+def keep_original(data: ImageBytes, seen: Look, kept: Kept) -> Rendering:
     """An original as it is kept: refused by its shape, or as it came."""
     width, height = seen.width or 0, seen.height or 0
     try:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from linkwell.base.errors import UnavailableError
+from linkwell.base.memory_file import MemoryFile
 from linkwell.pictures.kept import Box, Kept, Look, Rendering
 from linkwell.pictures.wire import ASK, DROP, HEAD, KEPT, READY, RENDER, Answer, Ask, Number, frame
 
@@ -49,7 +50,7 @@ class _Job:
     """One image on its way through a process."""
 
     number: int
-    data: bytes = field(repr=False)
+    data: bytes | MemoryFile = field(repr=False)
     kept: Kept
     boxes: tuple[Box, ...]
     hold: bool
@@ -67,12 +68,12 @@ class Pictures:
         self._channels = [_Channel(deadline_seconds) for _ in range(processes)]
 
     async def examine(
-        self, data: bytes, kept: Kept, boxes: Sequence[Box] = (), decide: Decide | None = None
+        self, data: bytes | MemoryFile, kept: Kept, boxes: Sequence[Box] = (), decide: Decide | None = None
     ) -> tuple[Look, Rendering | None, bytes]:
         """Look at an image and render it.
 
         Args:
-            data: its bytes.
+            data: its bytes; a file is sealed, and stays open until the answer.
             kept: how it is kept.
             boxes: what is blurred.
             decide: asked between the two; where it says no, nothing is rendered. None: always.
@@ -114,7 +115,7 @@ class _Channel(asyncio.Protocol):
         return len(self._jobs)
 
     async def examine(
-        self, data: bytes, kept: Kept, boxes: tuple[Box, ...], decide: Decide | None
+        self, data: bytes | MemoryFile, kept: Kept, boxes: tuple[Box, ...], decide: Decide | None
     ) -> tuple[Look, Rendering | None, bytes]:
         """See `Pictures.examine`."""
         job = _Job(next(self._numbers), data, kept, boxes, hold=decide is not None)
@@ -152,14 +153,17 @@ class _Channel(asyncio.Protocol):
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
+        self._files, their_files = socket.socketpair()
+        with theirs, their_files:
             for each in (ours, theirs):
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
-            ours.setblocking(False)  # noqa: FBT003 - the socket's own way to be told
+            for each in (ours, self._files):
+                each.setblocking(False)  # noqa: FBT003 - the socket's own way to be told
+            passed = (theirs.fileno(), their_files.fileno())
             environment = {name: value for name, value in os.environ.items() if name not in _SECRETS} | _QUIET
             self._process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE, str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
+                [sys.executable, "-m", _MODULE, *map(str, passed)],
+                pass_fds=passed,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # libraries write to it what they think of a file
@@ -204,8 +208,14 @@ class _Channel(asyncio.Protocol):
             self._write(frame(KEPT, job.kept))
         if job.held_by == self._generation:
             self._write(frame(RENDER, Number(job.number)))
-        else:
+        elif isinstance(job.data, bytes):
             self._write(frame(ASK, Ask(job.number, job.hold, job.boxes), job.data))
+        elif job.answer.done():  # nobody waits for it, and its file may be closed
+            self._write(frame(ASK, Ask(job.number, job.hold, job.boxes)))
+        else:
+            with contextlib.suppress(ConnectionError):  # then the process is gone, and the job goes to the next
+                socket.send_fds(self._files, [b"\0"], [job.data.fileno()])
+            self._write(frame(ASK, Ask(job.number, job.hold, job.boxes, in_file=True)))
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
@@ -268,6 +278,7 @@ class _Channel(asyncio.Protocol):
                 answer.set_exception(error) if isinstance(error, Exception) else answer.cancel()
 
     def _end_process(self) -> None:
+        self._files.close()
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()  # it has nothing of its own to lose
         self._process.wait()

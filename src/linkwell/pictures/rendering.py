@@ -13,11 +13,11 @@ from linkwell.pictures.colours import to_srgb
 from linkwell.pictures.decode import PDQ_MIN_SIDE_PIXELS, Picture, decode
 from linkwell.pictures.encode import encode
 from linkwell.pictures.failures import PictureFailure
-from linkwell.pictures.kept import Box, Kept, Look, Rendering, check_shape
+from linkwell.pictures.kept import Box, ImageBytes, Kept, Look, Rendering, check_shape
 from linkwell.pictures.resize import fit, scale, scaled_size
 
 
-def look(data: bytes, kept: Kept) -> tuple[Look, Picture | None]:
+def look(data: ImageBytes, kept: Kept) -> tuple[Look, Picture | None]:
     """Decode an image and hash it; the picture is None where it failed.
 
     Where the original is kept only its luma is decoded, for the hash.

@@ -1,6 +1,7 @@
 """What a picture process is told and answers: frames over a socket, each a small message and the bytes of an image.
 
 A frame is its kind (1 byte), the size of the message and of the image (4 bytes each, big-endian), the message (MessagePack), the image.
+A large image is no part of its frame: a sealed anonymous file goes over a second socket (`SCM_RIGHTS`), beside one byte, and both sides have it without a copy.
 """
 
 import struct
@@ -31,6 +32,8 @@ class Ask(msgspec.Struct, frozen=True, array_like=True):
     number: int
     hold: bool
     boxes: tuple[Box, ...] = ()
+    in_file: bool = False
+    """Whether the image is the next file of the second socket."""
 
 
 class Number(msgspec.Struct, frozen=True, array_like=True):

@@ -1,9 +1,11 @@
 """A picture process: reads images off a socket, looks at them, renders them, answers; it has no network, no keys and no files.
 
-It ends when the other end of the socket is closed, however that comes. Start it with `python -m linkwell.pictures.worker FD`.
+It ends when the other end of the socket is closed, however that comes. Start it with `python -m linkwell.pictures.worker FD FILES_FD`.
 """
 
 import contextlib
+import mmap
+import os
 import resource
 import signal
 import socket
@@ -14,7 +16,7 @@ import cv2
 import msgspec
 
 from linkwell.pictures.decode import Picture
-from linkwell.pictures.kept import Box, Kept, Look, Rendering
+from linkwell.pictures.kept import Box, ImageBytes, Kept, Look, Rendering
 from linkwell.pictures.rendering import look, render
 from linkwell.pictures.wire import ANSWER, ASK, DROP, HEAD, KEPT, READY, RENDER, Answer, Ask, Number, frame
 
@@ -30,8 +32,9 @@ class _Held(NamedTuple):
 
 
 class _Worker:
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, files: socket.socket) -> None:
         self._channel = channel
+        self._files = files
         self._kept = Kept()
         self._held: dict[int, _Held] = {}
 
@@ -48,7 +51,9 @@ class _Worker:
                 self._kept = msgspec.msgpack.decode(message, type=Kept)
                 _limit_memory(self._kept.max_pixels)
             elif kind == ASK:
-                self._ask(msgspec.msgpack.decode(message, type=Ask), image)
+                ask = msgspec.msgpack.decode(message, type=Ask)
+                self._ask(ask, self._next_file() if ask.in_file else image)
+                image = b""
             elif kind == RENDER:
                 held = self._held.pop(msgspec.msgpack.decode(message, type=Number).number)
                 rendering, made = render(held.picture, self._kept, held.boxes)
@@ -56,7 +61,7 @@ class _Worker:
             elif kind == DROP:
                 del self._held[msgspec.msgpack.decode(message, type=Number).number]
 
-    def _ask(self, ask: Ask, image: bytes) -> None:
+    def _ask(self, ask: Ask, image: ImageBytes) -> None:
         try:
             seen, picture = look(image, self._kept)
         except Exception:  # noqa: BLE001 - one odd image must not end the process; it is counted, and its text never shown
@@ -71,6 +76,14 @@ class _Worker:
 
     def _answer(self, seen: Look | None, rendering: Rendering | None, made: bytes = b"") -> None:
         self._channel.sendall(frame(ANSWER, Answer(seen, rendering), made))
+
+    def _next_file(self) -> mmap.mmap:
+        """The next large image, mapped, not copied."""
+        _, descriptors, _, _ = socket.recv_fds(self._files, 1, 1)
+        try:
+            return mmap.mmap(descriptors[0], 0, prot=mmap.PROT_READ)
+        finally:
+            os.close(descriptors[0])
 
     def _read(self, size: int) -> bytes | None:
         """Exactly `size` bytes; None where the socket is closed before."""
@@ -92,14 +105,18 @@ def _limit_memory(max_pixels: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
 
 
-def main(descriptor: int) -> None:
-    """Serve one end of a socket."""
+def main(descriptor: int, files: int) -> None:
+    """Serve one end of a socket, and take large images from another."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it decides, by closing the socket
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a picture is never left on disk
     cv2.setNumThreads(1)
-    with contextlib.suppress(ConnectionError), socket.socket(fileno=descriptor) as channel:
-        _Worker(channel).serve()
+    with (
+        contextlib.suppress(ConnectionError),
+        socket.socket(fileno=descriptor) as channel,
+        socket.socket(fileno=files) as file_channel,
+    ):
+        _Worker(channel, file_channel).serve()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -93,7 +93,7 @@ class Archive:
                 return Hop(status, headers, None)
             reception.admit(headers)
             if record.content_length > LARGE_BYTES:
-                await reception.enlarge(record.content_length)
+                await reception.enlarge(record.content_length, record.content_length)
             body = record.reader.read(reception.max_bytes + 65_536)
         return Hop(status, headers, _payload(body, headers, reception.max_bytes))
 

@@ -4,15 +4,18 @@ Everything happens in memory. The digests are compared with the hash lists befor
 but its digests and the match (ground rule 1).
 """
 
+import asyncio
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from linkwell.base.errors import SafetyError
-from linkwell.ledger import Digests, exact_digests
+from linkwell.base.memory_file import MemoryFile
+from linkwell.ledger import Digests, exact_digests, piecewise_digests
 from linkwell.lists import Match, Matcher
 from linkwell.pictures import Box, Kept, Look, Pictures, Rendering, keep_original
 from linkwell.populate.failures import Failure
+from linkwell.populate.transport import Body
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,10 @@ def examine(body: bytes, kept: Kept, matcher: Matcher, boxes: Sequence[Box] = ()
     from linkwell.pictures import look, look_at_header, render  # noqa: PLC0415 - who has picture processes loads no decoder
 
     _require_pdq(kept, matcher)
-    examination = _Examination(body, matcher)
+    examination = _Examination(exact_digests(body), matcher)
     if kept.keep_original:
         seen = look_at_header(body, kept) if kept.header_only else look(body, kept)[0]
-        return examination.of_original(seen, kept)
+        return examination.of_original(seen, kept, body)
     seen, picture = look(body, kept)
     if not examination.wants(seen) or picture is None:
         return examination.without_image(seen)
@@ -49,28 +52,42 @@ def examine(body: bytes, kept: Kept, matcher: Matcher, boxes: Sequence[Box] = ()
 
 
 async def examine_apart(
-    pictures: Pictures, body: bytes, kept: Kept, matcher: Matcher, boxes: Sequence[Box] = ()
+    pictures: Pictures, body: Body, kept: Kept, matcher: Matcher, boxes: Sequence[Box] = ()
 ) -> Examined:
-    """As `examine`, with everything that decodes in a picture process.
+    """As `examine`, with everything that decodes in a picture process, and of a large body no copy unless it is kept as it came.
 
     Raises:
         SafetyError: as `examine`.
         UnavailableError: no picture process starts.
     """
     _require_pdq(kept, matcher)
-    examination = _Examination(body, matcher)
+    examination = _Examination(await _digests(body), matcher)
     if kept.header_only:
         from linkwell.pictures import look_at_header  # noqa: PLC0415 - as in examine
 
-        return examination.of_original(look_at_header(body, kept), kept)
+        whole = await _whole(body)
+        return examination.of_original(look_at_header(whole, kept), kept, whole)
     if kept.keep_original:
-        return examination.of_original((await pictures.examine(body, kept))[0], kept)
+        seen, *_ = await pictures.examine(body, kept)
+        return examination.of_original(seen, kept, await _whole(body) if seen.failure is None else b"")
     decide = None if matcher.empty else examination.wants
     seen, rendering, image = await pictures.examine(body, kept, boxes, decide)
     if rendering is None:
         examination.wants(seen)
         return examination.without_image(seen)
     return examination.with_image(seen, rendering, image)
+
+
+async def _digests(body: Body) -> Digests:
+    if isinstance(body, bytes):
+        return exact_digests(body)
+    return await asyncio.get_running_loop().run_in_executor(None, lambda: piecewise_digests(body.pieces()))
+
+
+async def _whole(body: Body) -> bytes:
+    if isinstance(body, MemoryFile):
+        return await asyncio.get_running_loop().run_in_executor(None, body.read)
+    return body
 
 
 def _require_pdq(kept: Kept, matcher: Matcher) -> None:
@@ -81,9 +98,8 @@ def _require_pdq(kept: Kept, matcher: Matcher) -> None:
 class _Examination:
     """One image between its look and its rendering."""
 
-    def __init__(self, body: bytes, matcher: Matcher) -> None:
-        self._body = body
-        self._exact = exact_digests(body)
+    def __init__(self, exact: Digests, matcher: Matcher) -> None:
+        self._exact = exact
         self._matcher = matcher
         self._matches: tuple[Match, ...] = ()
 
@@ -94,11 +110,11 @@ class _Examination:
         )
         return not self._matches and seen.failure is None
 
-    def of_original(self, seen: Look, kept: Kept) -> Examined:
+    def of_original(self, seen: Look, kept: Kept, body: bytes) -> Examined:
         """What is kept of an original."""
         if not self.wants(seen):
             return self.without_image(seen)
-        return self.with_image(seen, keep_original(self._body, seen, kept), self._body)
+        return self.with_image(seen, keep_original(body, seen, kept), body)
 
     def without_image(self, seen: Look) -> Examined:
         """What is left where there is no image."""

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from linkwell.base.memory_file import MemoryFile
 from linkwell.populate.failures import Failure, http_failure
-from linkwell.populate.large import LargeBodies
+from linkwell.populate.large import LargeBodies, Room
 from linkwell.populate.origins import (
     ROBOTS_PATH,
     TDMREP_PATH,
@@ -22,7 +23,16 @@ from linkwell.populate.origins import (
     product_token,
 )
 from linkwell.populate.schedule import News, Schedule
-from linkwell.populate.transport import Headers, Hop, Target, Transport, redirected, retry_after_seconds
+from linkwell.populate.transport import (
+    LARGE_BYTES,
+    Body,
+    Headers,
+    Hop,
+    Target,
+    Transport,
+    redirected,
+    retry_after_seconds,
+)
 from linkwell.rights import MAX_WELL_KNOWN_BYTES, Policy, Signal
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -63,8 +73,12 @@ class Want(Protocol):
         """Look at the headers of the image; see `Reception.admit`."""
         ...
 
-    async def received(self, body: bytes, trace: Trace) -> None:
-        """Take the image."""
+    def wants_rest(self, head: bytes) -> bool:
+        """Whether a large body that begins so is wanted; see `Reception.wants_rest`."""
+        ...
+
+    async def received(self, body: Body, trace: Trace) -> None:
+        """Take the image; it is closed afterwards."""
         ...
 
     def failed(self, failure: Failure, trace: Trace) -> None:
@@ -81,6 +95,8 @@ class FetchLimits:
     max_redirects: int
     retries: int
     backoff_seconds: float
+    max_bodies_bytes: int
+    """Of all large bodies together; see `large`."""
 
 
 class Fetcher:
@@ -111,7 +127,7 @@ class Fetcher:
         self.agent = product_token(user_agent)
         self.policy = policy
         self.ask_tdmrep = ask_tdmrep
-        self.large = LargeBodies()
+        self.large = LargeBodies(limits.max_bodies_bytes, limits.max_bytes)
         self._book = OriginBook()
         self._waiting: dict[str, list[_Image]] = {}
         self._loop = asyncio.get_running_loop()
@@ -187,6 +203,7 @@ class _Request:
         self.spent_seconds = 0.0
         self.hop: Hop | None = None
         self.failure: Failure | None = None
+        self.clock = asyncio.timeout(None)
 
     @property
     def host(self) -> str:
@@ -195,7 +212,12 @@ class _Request:
     def admit(self, headers: Headers) -> None:
         """See `Reception.admit`."""
 
-    async def enlarge(self, declared_bytes: int | None) -> None:
+    def wants_rest(self, head: bytes) -> bool:
+        """See `Reception.wants_rest`."""
+        del head
+        return True
+
+    async def enlarge(self, size: int, declared_bytes: int | None) -> None:
         """See `Reception.enlarge`."""
 
     async def ask(self, *, last: bool) -> News:
@@ -204,7 +226,8 @@ class _Request:
         started = loop.time()
         self.hop, self.failure = None, None
         try:
-            async with asyncio.timeout(max(0.0, self.fetcher.limits.deadline_seconds - self.spent_seconds)):
+            left = max(0.0, self.fetcher.limits.deadline_seconds - self.spent_seconds)
+            async with asyncio.timeout(left) as self.clock:
                 self.hop = await self.fetcher.transport.get(self.target, self, last=last)
         except Failure as failure:
             self.failure = failure.without_frames()
@@ -255,16 +278,32 @@ class _Image(_Request):
         self.want = want
         self.first = target
         self.trace = Trace(url=target.url)
-        self._large_bytes = 0
+        self._room = Room()
 
     def admit(self, headers: Headers) -> None:
         """See `Reception.admit`."""
         self.want.admit(self.target.url, headers)
 
-    async def enlarge(self, declared_bytes: int | None) -> None:
-        """Wait for room for a large body."""
-        if not self._large_bytes:
-            self._large_bytes = await self.fetcher.large.take(declared_bytes)
+    def wants_rest(self, head: bytes) -> bool:
+        """See `Reception.wants_rest`."""
+        return self.want.wants_rest(head)
+
+    async def enlarge(self, size: int, declared_bytes: int | None) -> None:
+        """Wait for room for a large body. The time does not count: that others are large is not the host's fault."""
+        large = self.fetcher.large
+        if large.fits(self._room, size, declared_bytes):
+            return
+        loop = asyncio.get_running_loop()
+        started, due = loop.time(), self.clock.when()
+        self.clock.reschedule(None)
+        try:
+            async with asyncio.timeout(self.fetcher.limits.deadline_seconds):
+                await large.wait(self._room, size, declared_bytes)
+        except TimeoutError:
+            raise Failure("timeout") from None
+        waited = loop.time() - started
+        self.spent_seconds -= waited
+        self.clock.reschedule(None if due is None else due + waited)
 
     async def ask(self, *, last: bool) -> News:
         """Send one request."""
@@ -273,7 +312,7 @@ class _Image(_Request):
         news = await super().ask(last=last)
         self.trace.http_status = self.hop.status if self.hop is not None else None
         if self.hop is not None and self.hop.body is not None:
-            self.fetcher.schedule.hold(len(self.hop.body))
+            self.fetcher.schedule.hold(_held_bytes(self.hop.body))
         return news
 
     async def settle(self) -> None:
@@ -285,8 +324,7 @@ class _Image(_Request):
                 return
         finally:
             self.hop = None
-            self.fetcher.large.give_back(self._large_bytes)
-            self._large_bytes = 0
+            self.fetcher.large.give_back(self._room)
         self.hop = hop
         if self.redirected(self.fetcher.limits.max_redirects):
             if self.want.check_hop(self.target.url):
@@ -300,11 +338,14 @@ class _Image(_Request):
         else:
             self.want.failed(self.failure or Failure("unexpected"), self.trace)
 
-    async def _deliver(self, body: bytes) -> None:
+    async def _deliver(self, body: Body) -> None:
+        held = _held_bytes(body)
         try:
             await self.want.received(body, self.trace)
         finally:
-            self.fetcher.schedule.hold(-len(body))
+            if isinstance(body, MemoryFile):
+                body.close()
+            self.fetcher.schedule.hold(-held)
 
     def give_up(self) -> None:
         """The host was given up; what it said itself, if it was asked, says more."""
@@ -335,11 +376,17 @@ class _File(_Request):
         elif self.failure is not None:
             self._take(FileAnswer(failure=self.failure))
         elif hop is not None:
-            self._take(FileAnswer(hop.status, hop.body or b""))
+            body = hop.body.read() if isinstance(hop.body, MemoryFile) else hop.body
+            self._take(FileAnswer(hop.status, body or b""))
 
     def give_up(self) -> None:
         """The host is down."""
         self._take(FileAnswer(failure=self.failure or Failure("host_down")))
+
+
+def _held_bytes(body: Body) -> int:
+    """What a body counts among those that wait to be examined: nothing where it is large, for then it has room of its own."""
+    return len(body) if len(body) <= LARGE_BYTES else 0
 
 
 def _news(hop: Hop | None, failure: Failure | None) -> News:

@@ -32,7 +32,7 @@ from linkwell.rights import TRAINING_AGENTS, load_policy
 
 _OPEN_OVER_PLACES = 4
 _HELD_BYTES = 4_000_000
-_SPARE_FILES = 128
+_SPARE_FILES = 192
 _MANY = 1 << 20
 _TELL_EVERY = 256
 
@@ -102,6 +102,7 @@ class Runtime:
                 settings.max_redirects,
                 settings.retries,
                 settings.retry_backoff_seconds,
+                settings.max_bodies_bytes,
             ),
             user_agent=settings.user_agent,
             policy=runtime.policy,

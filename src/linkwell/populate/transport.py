@@ -9,7 +9,11 @@ from urllib.parse import urljoin
 
 import can_ada
 
+from linkwell.base.memory_file import MemoryFile
+
 Headers = Sequence[tuple[str, str]]
+Body = bytes | MemoryFile
+"""What came in: a large body is a file in memory, where the system has such files, and is closed by whoever took it."""
 LARGE_BYTES = 1_000_000
 """A body above this waits for room, so that memory is bounded by that and not by all requests in flight."""
 
@@ -20,7 +24,7 @@ class Hop:
 
     status: int
     headers: Headers
-    body: bytes | None
+    body: Body | None
 
     def header(self, name: str) -> str | None:
         """The first header of that lower-case name."""
@@ -50,8 +54,20 @@ class Reception(Protocol):
         """
         ...
 
-    async def enlarge(self, declared_bytes: int | None) -> None:
-        """Wait for room for a large body, kept until the row is done; None where its length is not declared."""
+    def wants_rest(self, head: bytes) -> bool:
+        """Whether a large body that begins so is wanted beyond what came of it already."""
+        ...
+
+    async def enlarge(self, size: int, declared_bytes: int | None) -> None:
+        """Wait until a large body may grow to `size` bytes, which are its own until the row is done.
+
+        Args:
+            size: of the body so far, or of all of it.
+            declared_bytes: the length it declares, where it does.
+
+        Raises:
+            Failure: there is no room for long.
+        """
         ...
 
 

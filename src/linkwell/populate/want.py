@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from linkwell.base.errors import SafetyError, UnavailableError
 from linkwell.base.ids import canonical_id, link_id
+from linkwell.base.memory_file import MemoryFile
 from linkwell.ledger import Digests
 from linkwell.lists import Match
-from linkwell.pictures import Box
+from linkwell.pictures import Box, sniff
 from linkwell.populate.consent import Consent, Said
 from linkwell.populate.examine import Examined, examine, examine_apart
 from linkwell.populate.failures import Failure
 from linkwell.populate.fetch import Trace
-from linkwell.populate.transport import LARGE_BYTES, Headers
-from linkwell.rights import HEADER_NAMES, embedded_signals
+from linkwell.populate.transport import LARGE_BYTES, Body, Headers
+from linkwell.rights import HEADER_NAMES, Signal, embedded_signals
 
 if TYPE_CHECKING:
     from linkwell.populate.runtime import Runtime
@@ -96,7 +97,11 @@ class RowWant:
         if any(name.lower() in HEADER_NAMES for name, _ in headers):
             self._heard().hear_headers(url, headers)
 
-    async def received(self, body: bytes, trace: Trace) -> None:
+    def wants_rest(self, head: bytes) -> bool:
+        """Leave what is no image where it is, unless a list may name it: what came of it has the same outcome as the whole."""
+        return not self._runtime.matcher.empty or sniff(head) is not None
+
+    async def received(self, body: Body, trace: Trace) -> None:
         """Digest, match, decode, and read what the file itself says."""
         try:
             outcome = await self._examined(body, trace)
@@ -113,7 +118,7 @@ class RowWant:
         """There is no image."""
         self._keeper.settle(self._row, Outcome(failure=failure, trace=trace, consent=self._consent))
 
-    async def _examined(self, body: bytes, trace: Trace) -> Outcome:
+    async def _examined(self, body: Body, trace: Trace) -> Outcome:
         examined = await self._look_at(body)
         if examined.matches:
             for match in examined.matches:
@@ -123,10 +128,8 @@ class RowWant:
         if failure is None and not self._keeper.holds_what_was_expected(self._row, examined.digests):
             failure = Failure("hash_mismatch")
         if failure is None:
-            if len(body) > LARGE_BYTES:
-                signals = await asyncio.get_running_loop().run_in_executor(None, embedded_signals, body)
-            else:
-                signals = embedded_signals(body)
+            original = examined.image if self._runtime.kept.keep_original else None
+            signals = await _stated_in(original or body)
             if signals:
                 try:
                     self._heard().hear((trace.url, each) for each in signals)
@@ -134,17 +137,31 @@ class RowWant:
                     failure = refusal.without_frames()
         return Outcome(failure=failure, examined=examined)
 
-    async def _look_at(self, body: bytes) -> Examined:
+    async def _look_at(self, body: Body) -> Examined:
         runtime = self._runtime
         boxes = self._keeper.boxes(self._row)
         if runtime.pictures is not None:
             return await examine_apart(runtime.pictures, body, runtime.kept, runtime.matcher, boxes)
-        if len(body) <= LARGE_BYTES:
+        if isinstance(body, bytes) and len(body) <= LARGE_BYTES:
             return examine(body, runtime.kept, runtime.matcher, boxes)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, examine, body, runtime.kept, runtime.matcher, boxes)
+
+        def look() -> Examined:
+            return examine(_whole(body), runtime.kept, runtime.matcher, boxes)
+
+        return await asyncio.get_running_loop().run_in_executor(None, look)
 
     def _heard(self) -> Consent:
         if self._consent is None:
             self._consent = self._keeper.consent(self._row)
         return self._consent
+
+
+async def _stated_in(body: Body) -> list[Signal]:
+    """The signals in an image file; a large one is read beside the loop."""
+    if isinstance(body, bytes) and len(body) <= LARGE_BYTES:
+        return embedded_signals(body)
+    return await asyncio.get_running_loop().run_in_executor(None, lambda: embedded_signals(_whole(body)))
+
+
+def _whole(body: Body) -> bytes:
+    return body.read() if isinstance(body, MemoryFile) else body

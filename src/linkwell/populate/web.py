@@ -9,14 +9,17 @@ import aiohttp
 from aiohttp import http_exceptions
 from yarl import URL
 
-from linkwell.populate.content import decode_content
+from linkwell.populate.content import ContentDecoder
 from linkwell.populate.failures import Failure
 from linkwell.populate.guard import AddressPolicy, AddressRefused, Pins
+from linkwell.populate.intake import Intake
 from linkwell.populate.resolver import GuardedResolver, SocketMaker
-from linkwell.populate.transport import LARGE_BYTES, Hop, Reception, Target
+from linkwell.populate.transport import Body, Hop, Reception, Target
 
 _KEEP_ALIVE_SECONDS = 15.0
 _MAX_HEADER_BYTES = 8_190
+_READ_BYTES = 1 << 16
+"""Half of what a connection may have received and not handed on: what a body that waits for room costs beside itself."""
 _CLOSE = {"Connection": "close"}
 _OK_FIRST, _OK_LAST = 200, 299
 
@@ -47,6 +50,7 @@ class Web:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_seconds),
             headers={"User-Agent": user_agent, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"},
             auto_decompress=False,
+            read_bufsize=_READ_BYTES,
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
             trust_env=False,
@@ -76,40 +80,42 @@ class Web:
             if not _OK_FIRST <= response.status <= _OK_LAST:
                 return Hop(response.status, headers, None)
             reception.admit(headers)
-            body = await self._read(response, reception)
-            coding = response.headers.get("Content-Encoding")
-            if coding:
-                # It was not asked for, and a kilobyte of it may be fifty megabytes: one at a time.
-                await reception.enlarge(None)
-                loop = asyncio.get_running_loop()
-                body = await loop.run_in_executor(None, _decoded, body, coding, reception)
-            return Hop(response.status, headers, body)
+            return Hop(response.status, headers, await _read(response, reception))
 
-    async def _read(self, response: aiohttp.ClientResponse, reception: Reception) -> bytes:
-        declared = response.content_length
-        if declared is not None and declared > reception.max_bytes and not reception.cuts:
+
+async def _read(response: aiohttp.ClientResponse, reception: Reception) -> Body:
+    declared = response.content_length
+    if declared is not None and declared > reception.max_bytes and not reception.cuts:
+        raise Failure("too_large")
+    coding = response.headers.get("Content-Encoding")
+    intake = Intake(reception, None if coding else declared)
+    try:
+        if coding:
+            await _read_coded(response, coding, reception, intake)
+        else:
+            async for piece in response.content.iter_any():
+                await intake.take(piece)
+                if intake.full:
+                    break
+        return intake.finish()
+    finally:
+        intake.close()
+
+
+async def _read_coded(response: aiohttp.ClientResponse, coding: str, reception: Reception, intake: Intake) -> None:
+    """Read a body whose coding was not asked for, which is no reason to overlook a site's rules: they are read as far as they go."""
+    decoder = ContentDecoder(coding, reception.max_bytes, cuts=reception.cuts)
+    received = 0
+    async for piece in response.content.iter_any():
+        received += len(piece)
+        if received > reception.max_bytes and not reception.cuts:
             raise Failure("too_large")
-        pieces: list[bytes] = []
-        size = 0
-        async for piece in response.content.iter_any():
-            size += len(piece)
-            if size > reception.max_bytes:
-                if not reception.cuts:
-                    raise Failure("too_large")
-                pieces.append(piece[: len(piece) - size + reception.max_bytes])
-                break
-            pieces.append(piece)
-            if size > LARGE_BYTES:
-                await reception.enlarge(declared)
-        return b"".join(pieces)
-
-
-def _decoded(body: bytes, coding: str, reception: Reception) -> bytes:
-    """The body without its content coding.
-
-    A coding that was not asked for is no reason to overlook a site's rules: they are read as far as they go.
-    """
-    return decode_content(body, coding, reception.max_bytes, cuts=reception.cuts)
+        for decoded in decoder.decode(piece):
+            await intake.take(decoded)
+            await asyncio.sleep(0)  # a kilobyte of it may be a hundred, and others are waiting
+        if intake.full or received > reception.max_bytes:
+            return
+    decoder.finish()
 
 
 def _is_literal(host: str) -> bool:
