@@ -77,7 +77,9 @@ def test_prometheus_and_status_tell_a_run_as_it_goes(
     assert status is not None
     assert (status.ended, status.success, status.failed, status.shards_done) == (True, 10, {"http_404": 1}, 1)
     assert report.hosts[0] == HostOutcomes("h1.example", {"http_404": 1, "success": 1})
-    shown = CliRunner().invoke(app, ["-w", str(workspace.root), "populate", str(copy), "--status", "--json"])
+    command = ["-w", str(workspace.root), "populate"]
+    shown = CliRunner().invoke(app, [*command, str(copy), "--status", "--json"])
+    assert CliRunner().invoke(app, [*command, "status", str(copy), "--json"]).stdout == shown.stdout
     assert shown.exit_code == 0
     assert (json.loads(shown.stdout)["state"], json.loads(shown.stdout)["success"]) == ("finished", 10)
 

@@ -112,7 +112,7 @@ def import_links(
         against: shards of earlier builds or releases; see `build`.
 
     Raises:
-        UsageError: no file was given, or the format has no such name.
+        UsageError: no file was given, the format has no such name, or an encoding is given and no list.
         MissingError: a file is not there.
         FormatError: a file is of no known kind, or no column of it can be the URL.
         DamagedFileError: a file does not read to its end.
@@ -121,6 +121,8 @@ def import_links(
     if options.format not in IMPORT_FORMATS:
         raise UsageError(f"there is no format {options.format!r}", advice=f"Formats: {', '.join(IMPORT_FORMATS)}.")
     inputs = tuple(any_input(path) for path in _expand(files))
+    if options.encoding is not None and {_kind_of(each.path, options) for each in inputs} == {"parquet"}:
+        raise UsageError("this has no effect: parquet has an encoding of its own", "--encoding", "Leave it out.")
     build_settings = workspace.settings.build
     settings = ExtractSettings(options.crawl, build_settings.max_text_characters, build_settings.max_url_characters)
     what = ("linkwell-import-1", inputs, options, settings, tuple(map(local_input, against)))

@@ -9,8 +9,10 @@ import msgspec
 import typer
 
 from linkwell.base.counts import counted, plural
+from linkwell.base.errors import UsageError
 from linkwell.base.workspace import Workspace
 from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, emit, open_engine, open_workspace
+from linkwell.cli.together import require, typed
 
 
 def add_audit_commands(app: typer.Typer) -> None:
@@ -49,6 +51,11 @@ def audit(
     Example: linkwell audit --release v1
     """
     if context.invoked_subcommand is not None:
+        if before := list(typed(context).values()):
+            name = f"audit {context.invoked_subcommand}"
+            raise UsageError(
+                "this has no effect here", ", ".join(before), f"Give it after the command: linkwell {name} …"
+            )
         return
     from linkwell.audit import UNCHECKED_REASONS
     from linkwell.audit import audit as run_audit
@@ -141,6 +148,7 @@ def sampled(
 
 
 def expand(
+    context: typer.Context,
     embeddings: Annotated[
         list[Path] | None,
         typer.Option("--embeddings", metavar="DIR", help="A folder with img_emb/*.npy and metadata/*.parquet."),
@@ -159,6 +167,9 @@ def expand(
 
     Example: linkwell audit expand --embeddings embeddings/
     """
+    given = typed(context)
+    for name in ("neighbours", "min_similarity"):
+        require(given.get(name, ""), "--embeddings", given=name in given, there=embeddings)
     from linkwell.audit import expand as run_expand
     from linkwell.cases import MACHINE, CaseBook
     from linkwell.lists import read_findings

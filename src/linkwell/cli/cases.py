@@ -14,6 +14,7 @@ from linkwell.base.counts import plural
 from linkwell.base.errors import DamagedFileError, FormatError, MissingError
 from linkwell.base.workspace import Workspace
 from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, emit, emit_rows, open_engine, open_workspace
+from linkwell.cli.together import require
 
 if TYPE_CHECKING:
     from linkwell.cases import Case
@@ -98,6 +99,8 @@ def show(  # noqa: PLR0917 - Typer passes by name
 
     if entries and (who is None or second is None):
         raise typer.BadParameter("--entries needs --as WHO and --second WHO2: both stand in the log")
+    require("--as", "--entries", given=who, there=entries)
+    require("--second", "--entries", given=second, there=entries)
     book = CaseBook.open(open_workspace(workspace))
     row = _row(book.case(case))
     ids = [link.hex() for link in book.entries(case, who, second)] if entries and who and second else []

@@ -136,12 +136,26 @@ def translate(arguments: Sequence[str]) -> Translation:
             "url_list and output_folder are needed", SWITCH, "Give --url_list FILE and --output_folder FOLDER."
         )
     skips = given.pop("skip_reencode", "False")
+    typed = set(given)
     given = given | {name: value for name, value in _DEFAULTS.items() if name not in given}
     if _is_true(skips) and given["resize_mode"] == "no":
         given["disable_all_reencoding"] = "True"
+    idle = _idle(given)
+    notes = [f"--{name} is passed over: {idle[name]}" for name in idle if name in typed]
+    given = {name: value for name, value in given.items() if name not in idle}
     ours = [part for name, value in given.items() if name in _TAKEN for part in _TAKEN[name](value)]
-    notes = [f"--{name} is passed over: {_PASSED_OVER[name]}" for name in given if name in _PASSED_OVER]
+    notes += [f"--{name} is passed over: {_PASSED_OVER[name]}" for name in given if name in _PASSED_OVER]
     return Translation([*ours, *rest, folder], notes)
+
+
+def _idle(given: Mapping[str, str]) -> dict[str, str]:
+    """Options that change nothing beside the others, and why; img2dataset passes them over silently."""
+    if _is_true(given.get("disable_all_reencoding", "")):
+        names = ("image_size", "resize_mode", "resize_only_if_bigger", "encode_quality")
+        return {name: "the bytes are kept as they came" for name in names if name in given}
+    if given.get("resize_mode") == "no":
+        return {name: "nothing is resized" for name in ("image_size", "resize_only_if_bigger") if name in given}
+    return {}
 
 
 def _split(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:

@@ -7,6 +7,7 @@ import typer
 
 from linkwell.base.errors import UsageError
 from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, emit, emit_rows, open_workspace
+from linkwell.cli.together import require
 
 if TYPE_CHECKING:
     from linkwell.recall import Derived
@@ -55,6 +56,7 @@ def add(  # noqa: PLR0917 - Typer declares options as arguments
     from linkwell.recall import LINEAGE_KINDS, Derived, Lineage
     from linkwell.release import list_releases
 
+    require("--fingerprint", "--receipt", given=fingerprint, there=receipt)
     if kind not in LINEAGE_KINDS:
         raise UsageError(f"{kind!r} is no kind of derived thing", advice=f"One of: {', '.join(LINEAGE_KINDS)}.")
     opened = open_workspace(workspace)

@@ -284,13 +284,18 @@ def note(  # noqa: PLR0917 - Typer passes by name
     Example: linkwell lists note hotline --expires 2027-05-03 --as ada --second ben
     """
     from linkwell.cases import MACHINE, CaseBook, two_people
-    from linkwell.lists import lists_generation, note_list, show_lists
+    from linkwell.lists import ListNotes, lists_generation, note_list, show_lists
 
     opened = open_workspace(workspace)
     notes = _notes(terms, classification, expires, synthetic)
+    if notes == ListNotes():
+        raise UsageError(
+            "nothing to note is given", source, "Give --terms, --classification, --expires, --synthetic or --real."
+        )
     before = next((info.expires for info in show_lists(opened) if info.source == source), None)
     detail: dict[str, str | int] = {"source": source}
-    if notes.expires is not None and notes.expires < (before or _FAR):
+    sooner = notes.expires is not None and notes.expires < (before or _FAR)
+    if sooner or second is not None:
         who, second = two_people(who or "", second or "", source)
         detail["second"] = second
     note_list(opened, source, notes)

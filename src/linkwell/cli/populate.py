@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +12,10 @@ import typer
 from typer.core import TyperCommand
 
 from linkwell.base.counts import counted, plural
-from linkwell.base.errors import MissingError, UsageError
+from linkwell.base.errors import MissingError
 from linkwell.cli.img2dataset import SWITCH, translate
 from linkwell.cli.output import JsonOption, WorkspaceOption, emit, open_engine, open_workspace
+from linkwell.cli.together import refuse_beside, require, typed
 
 if TYPE_CHECKING:
     from linkwell.base.workspace import Workspace
@@ -26,10 +27,12 @@ def add_populate_commands(app: typer.Typer) -> None:
 
 
 class _Populate(TyperCommand):
-    """Takes img2dataset's options, too, where it is told to."""
+    """Takes img2dataset's options, too, where it is told to, and `status COPY` for `COPY --status`."""
 
     def parse_args(self, ctx: object, args: list[str]) -> list[str]:
         """Translate the arguments before they are read."""
+        if args[:1] == ["status"]:
+            args = [*args[1:], "--status"]
         if SWITCH in args:
             translation = translate(args)
             for note in translation.notes:
@@ -39,6 +42,7 @@ class _Populate(TyperCommand):
 
 
 def populate(  # noqa: PLR0917 - Typer declares options as arguments
+    context: typer.Context,
     to: Annotated[Path, typer.Argument(metavar="TO", help="The folder for the copy; made where it is not there.")],
     release: Annotated[
         str | None, typer.Option("--release", metavar="V", help="The release to populate. [default: the current build]")
@@ -172,13 +176,14 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
 
     Digests of every image go into the ledger; what a loaded hash list names is never written. The same command goes on where a
     stopped one was. Dead links are counted, not an error. Exit code 1: something was found that needs a decision;
-    see linkwell cases list.
+    see linkwell cases list. How a run is doing, live: linkwell populate status COPY (a folder called status is ./status).
 
     Example: linkwell populate copies/birds --release v1 --size 256
     """
     from linkwell.populate import PopulateOptions, chart
     from linkwell.populate import populate as run_populate
 
+    _check_together(typed(context), resize)
     opened = open_workspace(workspace)
     if status:
         show_status(opened, to, as_json=as_json)
@@ -186,10 +191,10 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     if adopts:
         show_adopted(opened, to, as_json=as_json)
         return
+    address = feed or opened.settings.populate.feed
+    require("--root", "--feed", given=root, there=address)
     number: int | None = None
     if url_list is not None:
-        if release is not None:
-            raise UsageError("give a release or a list, not both", "--url-list")
         from linkwell.build import ImportOptions, import_links
 
         columns = ImportOptions(url_column=url_column, text_column=caption_column)
@@ -206,7 +211,7 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     from linkwell.cases import CaseBook, resolve_reports
     from linkwell.recall import recalled_links
 
-    of_feed = recalled_by_feed(opened, feed or opened.settings.populate.feed, root, allow_net or ())
+    of_feed = recalled_by_feed(opened, address, root, allow_net or ())
     engine = open_engine(opened, workers)
     book = CaseBook.open(opened)
     book.check_lists(opened)
@@ -274,6 +279,25 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     )
     if report.review:
         raise typer.Exit(1)
+
+
+def _check_together(given: Mapping[str, str], resize: str) -> None:
+    """Refuse options that would be passed over.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for alone in ("status", "adopts"):
+        if alone in given:
+            refuse_beside(given[alone], given.keys() - {alone, "to", "workspace", "as_json"}, given)
+    for name in ("url_column", "caption_column"):
+        require(given.get(name, ""), "--url-list", given=name in given, there="url_list" in given)
+    if "release" in given:
+        refuse_beside("--release", {"url_list", "shard_rows"}, given)
+    if "keep_original" in given:
+        refuse_beside("--keep-original", {"size", "resize", "only_if_bigger", "quality"}, given)
+    if resize == "no":
+        refuse_beside("--resize no", {"size", "only_if_bigger"}, given)
 
 
 def recalled_by_feed(

@@ -8,6 +8,7 @@ import typer
 
 from linkwell.base.counts import plural
 from linkwell.cli.output import JsonOption, WhoOption, WorkspaceOption, emit, emit_rows, open_engine, open_workspace
+from linkwell.cli.together import require
 
 
 def add_recall_commands(app: typer.Typer) -> None:
@@ -245,7 +246,10 @@ def holders(
     from linkwell.recall import add_holder, list_holders, remove_holder
 
     opened = open_workspace(workspace)
-    if add is not None or remove is not None:
+    change = add is not None or remove is not None
+    require("--as", "--add or --remove", given=who, there=change)
+    require("--second", "--add or --remove", given=second, there=change)
+    if change:
         if who is None or second is None:
             raise UsageError("a change takes two people", "recall holders", "Give --as WHO and --second WHO2.")
         if remove is not None:

@@ -27,6 +27,7 @@ from linkwell.cli.purge import (
     purge_options,
     reach_lines,
 )
+from linkwell.cli.together import refuse_beside, typed
 
 if TYPE_CHECKING:
     from linkwell.purge import Pass
@@ -35,6 +36,7 @@ _SECONDS = 3_600.0
 
 
 def watch(  # noqa: PLR0917 - Typer declares options as arguments
+    context: typer.Context,
     copy: CopyArgument,
     feed: FeedOption,
     root: RootOption = None,
@@ -63,6 +65,8 @@ def watch(  # noqa: PLR0917 - Typer declares options as arguments
     from linkwell.engine import LocalEngine
     from linkwell.purge import STATE_FOLDER, FeedAddress, watch_once
 
+    if once:
+        refuse_beside("--once", {"interval_seconds"}, typed(context))
     address = FeedAddress(feed, root, dataset, tuple(allow_net or ()))
     options = purge_options(aliases, tables, hash_all=hash_all, thorough=thorough, in_place=in_place)
     folder: Path = state or copy / STATE_FOLDER
