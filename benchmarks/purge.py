@@ -44,7 +44,7 @@ from linkwell.recall import Recalled
 CELL_ROWS = 1_000
 FILE_ROWS = 1_000_000
 SAMPLES = 10_000
-REPEATS = 8
+REPEATS = 16
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -25,11 +26,12 @@ from linkwell.purge import apply, plan, verify
     ours=st.booleans(),
     parquet=st.booleans(),
     seed=st.integers(0, 5),
+    large=st.booleans(),
 )
 def test_same_as_a_naive_filter(
     maker: Any, rows_of: Any, recalled: Any, cells: list[int], shards: int, **drawn: Any
 ) -> None:
-    """For any layout, distribution over shards and mix of cells and links."""
+    """For any layout, distribution over shards and mix of cells and links, with and without compiled code."""
     rows = rows_of(cells, drawn["per_cell"], fail_every=3)
     order = np.random.default_rng(drawn["seed"]).permutation(len(rows))
     links = [rows[i] for i in drawn["gone_links"] if i < len(rows)]
@@ -47,9 +49,10 @@ def test_same_as_a_naive_filter(
         for n, listed in enumerate(dealt)
         if any(r.url not in stays and r.status == "success" for r in listed)
     }
-    planned = plan(root, gone)
-    assert {f.name for f in planned.files if f.name.endswith(".tar")} == expected_hit
-    receipt = apply(root, gone, engine=SerialEngine())
+    with patch("linkwell.purge.inventory._LARGE_BYTES", 0 if drawn["large"] else 1 << 40):
+        planned = plan(root, gone)
+        assert {f.name for f in planned.files if f.name.endswith(".tar")} == expected_hit
+        receipt = apply(root, gone, engine=SerialEngine())
     assert receipt.statement.rows_removed == planned.removed
     for shard, listed in enumerate(dealt):
         with tarfile.open(root / f"{shard:05d}.tar") as archive:

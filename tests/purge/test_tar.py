@@ -3,6 +3,7 @@
 import io
 import tarfile
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linkwell.base.errors import DamagedFileError, DataError, FormatError
-from linkwell.purge.tar import members, read_index
-from linkwell.purge.webdataset import FILLER, rewrite_tar, sample_keys, wipe_in_place
+from linkwell.purge.samplekeys import FILLER, sample_keys
+from linkwell.purge.tar import members
+from linkwell.purge.tarindex import read_index
+from linkwell.purge.webdataset import rewrite_tar, wipe_in_place
 
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
 
@@ -91,12 +94,17 @@ def test_a_damaged_header_in_the_middle_is_not_the_end(tmp_path: Path, fmt: int)
     files=st.lists(st.tuples(st.text("ab./0", min_size=1, max_size=12), st.binary(max_size=1500)), max_size=8),
     fmt=st.sampled_from(FORMATS),
     flips=st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 255)), max_size=2),
+    how=st.tuples(st.integers(1, 9), st.booleans()),
 )
 def test_the_quick_index_sees_what_the_slow_reader_sees(
-    tmp_path: Path, files: list[tuple[str, bytes]], fmt: int, flips: list[tuple[int, int]]
+    tmp_path: Path,
+    files: list[tuple[str, bytes]],
+    fmt: int,
+    flips: list[tuple[int, int]],
+    how: tuple[int, bool],
 ) -> None:
-    """Whole or damaged: the same members at the same places, or an error from both."""
-    path = tmp_path / "a.tar"
+    """Whole or damaged, in pieces, compiled or not: the same members at the same places, or an error from both."""
+    path, (at_once, large) = tmp_path / "a.tar", how
     write(path, files, fmt)
     data = bytearray(path.read_bytes())
     for place, mask in flips:
@@ -106,9 +114,10 @@ def test_the_quick_index_sees_what_the_slow_reader_sees(
         slow = [(m.name, m.start, m.data, m.size, m.end, m.is_file) for m in members(path)]
     except DataError as error:
         with pytest.raises(type(error)):
-            read_index(path)
+            read_index(path, large=large)
         return
-    quick = read_index(path)
+    with patch("linkwell.purge.tarindex._AT_ONCE", at_once):
+        quick = read_index(path, large=large)
     columns = (quick.start, quick.data, quick.length, quick.end, quick.is_file)
     names = [name.decode("utf-8", "surrogateescape") for name in quick.names.tolist()]
     assert list(zip(names, *(column.tolist() for column in columns), strict=True)) == slow

@@ -200,6 +200,7 @@ def _run(
             hash_all=options.hash_all,
             thorough=options.thorough,
             in_place=options.in_place,
+            large=found.large,
         )
         inputs = tuple(local_input(found.root / name) for unit in units for name in unit.files)
         folders = tuple(local_input(found.root / unit.folder) for unit in units if unit.folder is not None)

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from linkwell.base.errors import FormatError, MissingError, UsageError
 from linkwell.purge.kinds import DATA_SUFFIXES, find_units
 from linkwell.purge.surroundings import VERSION_CONTROL
-from linkwell.purge.unit import Listing, TableQuery, Unit
+from linkwell.purge.unit import Listing, TableQuery, Unit, suffix_of
 
 STATE_FOLDER = ".linkwell"
 """Inside a copy: the feed's trusted state, receipts, the key. Nothing in it names a sample that went."""
@@ -20,6 +21,7 @@ COPY_FILE = "linkwell.copy"
 JOURNAL_FILE = "linkwell.purge"
 _MANIFEST_FILE, _MANIFEST_FORMAT = "manifest.json", "linkwell-release-"
 
+_LARGE_BYTES = 4_000_000_000
 _LEFTOVER = re.compile(r"\..+\.\d+\.tmp(\.wal)?")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
@@ -59,6 +61,12 @@ class Copy:
     def made_from_build(self) -> bool:
         """Whether Linkwell made it from a build: recalls are about releases, and never name what left before the first."""
         return self.description is not None and self.description.release is None
+
+    @cached_property
+    def large(self) -> bool:
+        """Whether it has so many tar archives that compiled code, which takes 0.3 s to load, makes up for it."""
+        tars = (name for unit in self.units for name in unit.files if suffix_of(name) == ".tar")
+        return sum((self.root / name).stat().st_size for name in tars) >= _LARGE_BYTES
 
     @property
     def kind(self) -> str:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from linkwell.base.errors import DamagedFileError
 from linkwell.base.shards import open_parquet
 from linkwell.purge.match import IdentityColumns, Wanted, identity_columns, row_hits
+from linkwell.purge.samplekeys import NO_KEYS
 
 _ADVICE = "Restore the file, fetch it again, or delete it; until then it may hold recalled rows."
 _BATCH_ROWS = 131_072
@@ -44,10 +45,17 @@ class ParquetScan:
 
     def keys_of(self, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bytes_]:
         """The keys of some rows, as bytes; none where the file has no keys."""
-        if self.keys is None:
-            return np.empty(0, dtype=np.bytes_)
-        kept: Any = self.keys.filter(pa.array(rows & np.asarray(self.keys.is_valid())))
-        return np.array([key.encode("utf-8", "surrogateescape") for key in kept.to_pylist()], dtype=np.bytes_)
+        chosen = rows if self.keys is None else rows & np.asarray(self.keys.is_valid())
+        if self.keys is None or not chosen.any():
+            return NO_KEYS
+        kept: Any = self.keys if chosen.all() else self.keys.filter(pa.array(chosen))
+        whole: Any = pa.concat_arrays(kept.cast(pa.binary()).chunks)
+        _valid, ends, data = whole.buffers()
+        stops = np.frombuffer(ends, dtype=np.int32)[whole.offset : whole.offset + len(whole) + 1]
+        lengths = np.diff(stops)
+        if len(lengths) and lengths[0] and (lengths == lengths[0]).all():  # as they lie in memory
+            return np.frombuffer(data, dtype=f"S{lengths[0]}", count=len(lengths), offset=int(stops[0]))
+        return np.array(whole.to_pylist(), dtype=np.bytes_)
 
 
 def scan_parquet(path: Path, wanted: Wanted, *, ours: bool, with_keys: bool, thorough: bool = False) -> ParquetScan:

@@ -142,7 +142,7 @@ def sight_of(found: Copy, recalled: Recalled, aliases: Sequence[Path], *, thorou
     """How to look at a copy: what is recalled, under all its names."""
     wanted = Wanted.of(recalled)
     known = read_aliases(aliases, wanted).joined(own_aliases(found, wanted))
-    return Sight(found.root, Wanted.of(recalled, known), found.keys_name_cells, thorough)
+    return Sight(found.root, Wanted.of(recalled, known), found.keys_name_cells, thorough, found.large)
 
 
 def own_aliases(found: Copy, wanted: Wanted) -> Aliases:

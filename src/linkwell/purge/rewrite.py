@@ -43,6 +43,7 @@ class UnitsTask(msgspec.Struct, frozen=True):
     hash_all: bool = False
     thorough: bool = False
     in_place: InPlace = "auto"
+    large: bool = False
 
 
 class UnitRecord(msgspec.Struct, frozen=True):
@@ -59,7 +60,7 @@ def purge_units(context: TaskContext) -> None:
     """Purge units one after the other and record them. Never raises for trouble with a unit's own files."""
     task = context.params(UnitsTask)
     run = Path(task.run_folder)
-    sight = Sight(Path(task.copy), Wanted.load(run), task.keys_name_cells, task.thorough)
+    sight = Sight(Path(task.copy), Wanted.load(run), task.keys_name_cells, task.thorough, task.large)
     records = []
     for unit in task.units:
         note = note_path(run, unit)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linkwell.purge.parquet import ParquetScan, rewrite_parquet, scan_parquet
+from linkwell.purge.samplekeys import NO_KEYS
 from linkwell.purge.stats import STATS_SUFFIX, new_stats
 from linkwell.purge.unit import Listing, Scan, Sight, Touch, Unit, stem_of, suffix_of
 from linkwell.purge.webdataset import TarScan, rewrite_tar, scan_tar, wipe_in_place
@@ -53,14 +54,14 @@ class ShardKind:
             parquet = scan_parquet(
                 sight.root / parquet_name, sight.wanted, ours=sight.ours, with_keys=True, thorough=sight.thorough
             )
-        by_row = parquet if parquet and parquet.keys is not None and parquet.told is not None else None
         tar = scan_tar(
             sight.root / tar_name,
             sight.wanted,
             keys_name_cells=sight.ours,
-            listed_hits=by_row.keys_of(by_row.hits).tolist() if by_row else (),
-            listed=by_row.keys_of(by_row.told) if by_row and by_row.told is not None else None,
+            listed_hits=parquet.keys_of(parquet.hits) if parquet else NO_KEYS,
+            listed=parquet.keys_of(parquet.told) if parquet and parquet.told is not None else NO_KEYS,
             thorough=sight.thorough,
+            large=sight.large,
         )
         if parquet and parquet.keys is not None and tar.hit_keys:
             parquet = replace(parquet, hits=parquet.hits | rows_with_keys(parquet.keys, tar.hit_keys))

@@ -4,21 +4,16 @@ Reads ustar, GNU long names and pax headers (POSIX.1-2001). Unlike `tarfile`, wh
 the end, this stops on anything that is not a whole archive: a hidden rest could hold what is to be removed.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-import numpy.typing as npt
-
 from linkwell.base.errors import DamagedFileError, FormatError
 
 BLOCK = 512
 _EMPTY = bytes(BLOCK)
-_MAX_HEADER_BYTES = 1_048_576
-_PAGE_BYTES = 4_096
+MAX_HEADER_BYTES = 1_048_576
 _ADVICE = "Restore the shard, fetch it again, or delete it; until then it may hold recalled samples."
 _EXTENSIONS = frozenset({b"L", b"K", b"x", b"g"})
 _FILES = frozenset({b"0", b"\0", b"7"})
@@ -120,7 +115,7 @@ def _number(field: bytes) -> int:
 
 
 def _header_data(file: BinaryIO, length: int, where: str) -> bytes:
-    content = file.read(length) if length <= _MAX_HEADER_BYTES else b""
+    content = file.read(length) if length <= MAX_HEADER_BYTES else b""
     if len(content) < length:
         raise DamagedFileError("this tar archive has a damaged header", where, _ADVICE)
     return content
@@ -151,115 +146,6 @@ def _check_rest(file: BinaryIO, where: str, *, dangling: bool) -> None:
 
 def _padded(length: int) -> int:
     return (length + BLOCK - 1) // BLOCK * BLOCK
-
-
-@dataclass(frozen=True, eq=False)
-class TarIndex:
-    """Every member of an archive, as arrays: names as bytes, the rest as in `Member`."""
-
-    size: int
-    """Of the archive, bytes."""
-    names: npt.NDArray[np.bytes_]
-    start: npt.NDArray[np.int64]
-    data: npt.NDArray[np.int64]
-    length: npt.NDArray[np.int64]
-    end: npt.NDArray[np.int64]
-    is_file: npt.NDArray[np.bool_]
-
-
-def read_index(path: Path) -> TarIndex:
-    """Every member of a tar archive: quickly where all are plain ustar files, else as `members` does.
-
-    Raises:
-        DamagedFileError: a header is damaged, the archive is cut short, or something follows its end.
-        FormatError: it uses something this does not read, such as sparse files.
-    """
-    return _plain_index(path) or _index_of(path.stat().st_size, list(members(path)))
-
-
-def _index_of(size: int, listed: list[Member]) -> TarIndex:
-    def numbers(name: str) -> npt.NDArray[np.int64]:
-        return np.array([getattr(member, name) for member in listed], dtype=np.int64)
-
-    names = np.array([m.name.encode("utf-8", "surrogateescape") for m in listed], dtype=np.bytes_)
-    files = np.array([m.is_file for m in listed], dtype=bool)
-    return TarIndex(size, names, numbers("start"), numbers("data"), numbers("size"), numbers("end"), files)
-
-
-def _plain_index(path: Path) -> TarIndex | None:
-    """The index of an archive of nothing but ustar files with short names; None where anything else is in it, or damage.
-
-    Only where headers are is found one after the other; what they say is checked over all of them at once.
-    """
-    size = path.stat().st_size
-    if size < 2 * BLOCK or size % BLOCK:
-        return None
-    with path.open("rb", buffering=0) as file:
-        starts, headers, end = _chain(file.fileno(), size)
-        tail = os.pread(file.fileno(), _MAX_HEADER_BYTES, end or 0)
-    if not starts or end is None or len(tail) != size - end or tail.count(0) != len(tail):
-        return None
-    blocks = np.frombuffer(b"".join(headers), dtype=np.uint8).reshape(-1, BLOCK)
-    if not _sound(blocks):
-        return None
-    places = np.array(starts, dtype=np.int64)
-    names = np.ascontiguousarray(blocks[:, :100]).view("S100")[:, 0]
-    digits = np.ascontiguousarray(blocks[:, 124:135]).astype(np.int64) - ord("0")
-    return TarIndex(
-        size,
-        names,
-        places,
-        places + BLOCK,
-        digits @ _SIZE_OCTAL,
-        np.append(places[1:], end),
-        np.ones(len(places), dtype=bool),
-    )
-
-
-def _chain(descriptor: int, size: int) -> tuple[list[int], list[bytes], int | None]:
-    """Where headers are, the headers, and where the end mark is; None where the chain breaks.
-
-    Read in pages: the headers of a caption and a JSON mostly lie in the one where the picture ends.
-    """
-    starts: list[int] = []
-    headers: list[bytes] = []
-    offset = base = 0
-    page = b""
-    while True:
-        place = offset - base
-        if place + BLOCK > len(page):
-            page, base, place = os.pread(descriptor, _PAGE_BYTES, offset), offset, 0
-        header = page[place : place + BLOCK]
-        if len(header) < BLOCK:
-            return starts, headers, None
-        if not header[0]:
-            return starts, headers, offset
-        field = header[124:135]
-        if not field.isdigit():
-            return starts, headers, None
-        starts.append(offset)
-        headers.append(header)
-        offset += BLOCK + (int(field, 8) + BLOCK - 1) // BLOCK * BLOCK
-        if offset >= size:
-            return starts, headers, None
-
-
-_OCTAL = np.array([8**i for i in range(5, -1, -1)], dtype=np.int64)
-_SIZE_OCTAL = np.array([8**i for i in range(10, -1, -1)], dtype=np.int64)
-
-
-def _sound(headers: npt.NDArray[np.uint8]) -> bool:
-    """Whether all are headers of plain files whose checksum holds: name in its field alone, six octal digits of checksum."""
-    digits = headers[:, 148:154].astype(np.int64) - ord("0")
-    kinds = headers[:, 156]
-    sums = headers.sum(axis=1, dtype=np.uint32) - headers[:, 148:156].sum(axis=1, dtype=np.uint32) + 8 * 0x20
-    return bool(
-        ((digits >= 0) & (digits < 8)).all()  # noqa: PLR2004 - octal
-        and (digits @ _OCTAL == sums).all()
-        and ((kinds == ord("0")) | (kinds == 0)).all()
-        and (headers[:, 345] == 0).all()
-        and ((headers[:, 135] == 0) | (headers[:, 135] == 0x20)).all()  # noqa: PLR2004 - a blank
-    )
 
 
 def kept_ranges(removed: list[tuple[int, int]], end: int) -> list[tuple[int, int]]:

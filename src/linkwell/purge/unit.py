@@ -84,6 +84,8 @@ class Sight:
     """The copy is Linkwell's, made from a release: keys and the column `cell` name cells."""
     thorough: bool = False
     """Look at every statement of identity, also where another one has answered."""
+    large: bool = False
+    """The copy has gigabytes of tar archives: loading compiled code pays."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,10 @@ import numpy.typing as npt
 
 from linkwell.base.errors import DamagedFileError
 from linkwell.base.ids import LINK_ID_BYTES
-from linkwell.purge.match import Wanted, cell_of_key, raw_id
-from linkwell.purge.tar import BLOCK, TarIndex, filler_header, kept_ranges, read_index
-
-FILLER = "__purged__"
-"""A member that stands where samples were, in an archive changed in its place. WebDataset passes over such names."""
+from linkwell.purge.match import Wanted, raw_id
+from linkwell.purge.samplekeys import FILLER, NO_KEYS, Names, SampleRuns
+from linkwell.purge.tar import BLOCK, filler_header, kept_ranges
+from linkwell.purge.tarindex import TarIndex, read_index
 
 _CHUNK_BYTES = 1 << 20
 MAX_JSON_BYTES = 16_777_216
@@ -70,38 +69,15 @@ class _Told(msgspec.Struct, frozen=True):
 _DECODER = msgspec.json.Decoder(_Told)
 
 
-def sample_keys(names: npt.NDArray[np.bytes_]) -> npt.NDArray[np.bytes_]:
-    """The key of each member, with its folder; empty for a name that starts with a dot, and for fillers.
-
-    >>> sample_keys(np.array([b"00000/000010005.seg.png", b".hidden", b"a"])).tolist()
-    [b'00000/000010005', b'', b'a']
-    """
-    if len(names) == 0:
-        return names
-    base = np.strings.rfind(names, b"/") + 1
-    dots = np.strings.find(names, b".", base)
-    stops = np.where(dots < 0, np.strings.str_len(names), dots)
-    stops = np.where((stops == base) | (names == FILLER.encode()), 0, stops)
-    keys: npt.NDArray[np.bytes_] = np.strings.slice(names, 0, stops)
-    return keys
-
-
-def base_keys(keys: npt.NDArray[np.bytes_]) -> npt.NDArray[np.bytes_]:
-    """Keys without their folder, as the sibling parquet has them."""
-    if len(keys) == 0:
-        return keys
-    based: npt.NDArray[np.bytes_] = np.strings.slice(keys, np.strings.rfind(keys, b"/") + 1, np.strings.str_len(keys))
-    return based
-
-
 def scan_tar(
     path: Path,
     wanted: Wanted,
     *,
     keys_name_cells: bool,
-    listed_hits: Sequence[bytes] = (),
-    listed: npt.NDArray[np.bytes_] | None = None,
+    listed_hits: Names = NO_KEYS,
+    listed: Names = NO_KEYS,
     thorough: bool = False,
+    large: bool = False,
 ) -> TarScan:
     """Find the recalled samples of a shard: by key, by what the sibling parquet says, and by their JSON.
 
@@ -112,62 +88,42 @@ def scan_tar(
         listed_hits: keys that the sibling parquet has as recalled.
         listed: keys whose rows in the sibling parquet say which link they are: their JSON is not asked.
         thorough: ask it all the same.
+        large: gigabytes of archives are looked at.
 
     Raises:
         DamagedFileError: the archive or a member's JSON does not read.
     """
-    index = read_index(path)
-    keys = sample_keys(index.names)
-    keys[~index.is_file] = b""
-    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.empty(0, dtype=np.int64)
-    run_of_member = np.cumsum(np.append(False, keys[1:] != keys[:-1])) if len(keys) else np.empty(0, dtype=np.int64)
-    runs = keys[starts]
-    based = base_keys(runs)
-    known = _listed(based, () if listed is None else listed.tolist())
-    hit = _listed(based, listed_hits)
+    index = read_index(path, large=large)
+    runs = SampleRuns.of(index.names, index.is_file)
+    known = runs.among(listed)
+    hit = runs.among(listed_hits)
     if keys_name_cells:
-        hit |= wanted.has_cells(_cells_of(based))
-    ask = (~known | thorough) & (runs != b"")
+        hit |= wanted.has_cells(runs.cells())
+    ask = (~known | thorough) & runs.named
     told = known.copy()
     if ask.any():
-        by_json, told_by_json = _ask_json(path, index, run_of_member, ask, wanted, ours=keys_name_cells)
+        by_json, told_by_json = _ask_json(path, index, runs.of_member, ask, wanted, ours=keys_name_cells)
         hit |= by_json
         told |= told_by_json
     if len(wanted.aliases.keys) and not told.all():
-        hit |= ~told & wanted.has_keys([key.decode("utf-8", "replace") for key in based.tolist()], ours=False)
-    hit &= runs != b""
+        keys = [key.decode("utf-8", "replace") for key in runs.names_of(np.ones(len(told), dtype=bool))]
+        hit |= ~told & wanted.has_keys(keys, ours=False)
+    hit &= runs.named
+    removed: list[tuple[int, int]] = []
     if hit.any():
-        hit |= np.isin(runs, runs[hit])  # a sample whose members stand apart goes as a whole
-    gone = hit[run_of_member] if len(runs) else np.empty(0, dtype=bool)
-    removed = list(zip(index.start[gone].tolist(), index.end[gone].tolist(), strict=True))
+        hit |= np.isin(runs.keys, runs.keys[hit])  # a sample whose members stand apart goes as a whole
+        gone = hit[runs.of_member]
+        removed = list(zip(index.start[gone].tolist(), index.end[gone].tolist(), strict=True))
     unwiped = _unwiped(path, index)
-    names = set(runs.tolist()) - {b""}
-    hit_names = np.unique(runs[hit])
     return TarScan(
         index.size,
-        len(names),
-        len(hit_names),
-        frozenset(key.decode("utf-8", "surrogateescape") for key in base_keys(hit_names).tolist()),
+        runs.count(runs.named),
+        runs.count(hit),
+        frozenset(key.decode("utf-8", "surrogateescape") for key in runs.names_of(hit)),
         removed + unwiped,
-        len(set(runs[(runs != b"") & ~told & ~hit].tolist())),
+        runs.count(runs.named & ~told & ~hit),
         len(unwiped),
     )
-
-
-def _listed(keys: npt.NDArray[np.bytes_], listed: Sequence[bytes]) -> npt.NDArray[np.bool_]:
-    """Which keys are among those listed."""
-    if not listed:
-        return np.zeros(len(keys), dtype=bool)
-    among = frozenset(listed)
-    return np.fromiter((key in among for key in keys.tolist()), dtype=bool, count=len(keys))
-
-
-def _cells_of(keys: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
-    """The cells that our keys name; -1 for keys of another form."""
-    if len(keys) and bool((np.strings.str_len(keys) == 13).all()) and bool(np.strings.isdigit(keys).all()):  # noqa: PLR2004 - 8 + 5
-        cells: npt.NDArray[np.int64] = np.strings.slice(keys, 0, 8).astype(np.int64)
-        return cells
-    return np.array([cell_of_key(key.decode("utf-8", "replace")) for key in keys.tolist()], dtype=np.int64)
 
 
 def _ask_json(
@@ -260,7 +216,9 @@ def _unusual(content: bytes, where: str) -> dict[str, Any]:
 def _unwiped(path: Path, index: TarIndex) -> list[tuple[int, int]]:
     """Fillers that a killed run left with the bytes of samples in them."""
     fillers = np.flatnonzero(index.names == FILLER.encode())
-    found = []
+    found: list[tuple[int, int]] = []
+    if not len(fillers):
+        return found
     with path.open("rb", buffering=0) as file:
         for start, data, end in zip(
             index.start[fillers].tolist(), index.data[fillers].tolist(), index.end[fillers].tolist(), strict=True
