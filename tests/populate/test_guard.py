@@ -137,6 +137,15 @@ def test_an_allowed_network_is_allowed_and_no_other() -> None:
     assert not policy.allows("10.0.0.1")
 
 
+@given(st.lists(st.sampled_from([*REFUSED, *ALLOWED, "fd12::1", "::ffff:127.0.0.2", "a.example"]), max_size=40))
+def test_what_a_policy_remembers_is_what_it_would_judge_anew(addresses: list[str]) -> None:
+    """Asked again, in any order and beside another policy, each address is judged as by a policy that is asked for the first time."""
+    policies = {allowed: AddressPolicy(allowed) for allowed in ((), ("127.0.0.2/32", "fd00::/8"))}
+    for address in addresses * 2:
+        for allowed, policy in policies.items():
+            assert policy.allows(address) == AddressPolicy(allowed).allows(address)
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "10.0.0.0/99", "a.example"])
 def test_a_network_that_does_not_read_is_refused(text: str) -> None:
     """A mistyped `--allow-net` is an error, not an empty permission."""

@@ -1,5 +1,8 @@
 """Copies made without PDQ: what is left out, and when that is refused."""
 
+import subprocess
+import sys
+
 import pytest
 from tests.populate.conftest import draw
 
@@ -41,3 +44,17 @@ def test_pdq_lists_need_pdq() -> None:
     matcher.needs_pdq = True
     with pytest.raises(SafetyError, match="PDQ"):
         examine(draw(7), _HEADER_ONLY, matcher)
+
+
+def test_originals_are_kept_without_loading_a_decoder() -> None:
+    """Where headers are all that is read, the process that has network and keys never holds the libraries that decode."""
+    program = """
+import sys
+from linkwell.lists import Matcher
+from linkwell.pictures import Kept
+from linkwell.populate.examine import examine
+kept = Kept(keep_original=True, pdq=False)
+assert examine(sys.stdin.buffer.read(), kept, Matcher.of(())).image
+assert not {"cv2", "linkwell.pictures.decode"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], input=draw(7), check=True)

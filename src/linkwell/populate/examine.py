@@ -18,9 +18,9 @@ from linkwell.populate.failures import Failure
 from linkwell.populate.transport import Body
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Examined:
-    """What one image came to. `image` is None where it failed or matched; `matches` then says so."""
+    """What one image came to. `image` is None where it failed or matched, which `matches` then says, and once it was handed on."""
 
     digests: Digests
     matches: tuple[Match, ...] = ()
@@ -38,13 +38,14 @@ def examine(body: bytes, kept: Kept, matcher: Matcher, boxes: Sequence[Box] = ()
     Raises:
         SafetyError: the lists hold PDQ hashes and none is to be made: what they name could pass.
     """
-    from linkwell.pictures import look, look_at_header, render  # noqa: PLC0415 - who has picture processes loads no decoder
-
     _require_pdq(kept, matcher)
     examination = _Examination(exact_digests(body), matcher)
+    if kept.header_only:
+        return examination.of_header(kept, body)
+    from linkwell.pictures import look, render  # noqa: PLC0415 - who has picture processes, or reads headers only, loads no decoder
+
     if kept.keep_original:
-        seen = look_at_header(body, kept) if kept.header_only else look(body, kept)[0]
-        return examination.of_original(seen, kept, body)
+        return examination.of_original(look(body, kept)[0], kept, body)
     seen, picture = look(body, kept)
     if not examination.wants(seen) or picture is None:
         return examination.without_image(seen)
@@ -63,10 +64,7 @@ async def examine_apart(
     _require_pdq(kept, matcher)
     examination = _Examination(await _digests(body), matcher)
     if kept.header_only:
-        from linkwell.pictures import look_at_header  # noqa: PLC0415 - as in examine
-
-        whole = await _whole(body)
-        return examination.of_original(look_at_header(whole, kept), kept, whole)
+        return examination.of_header(kept, await _whole(body))
     if kept.keep_original:
         seen, *_ = await pictures.examine(body, kept)
         return examination.of_original(seen, kept, await _whole(body) if seen.failure is None else b"")
@@ -110,6 +108,12 @@ class _Examination:
         )
         return not self._matches and seen.failure is None
 
+    def of_header(self, kept: Kept, body: bytes) -> Examined:
+        """What is kept of an original of which only the header is read."""
+        from linkwell.pictures import look_at_header  # noqa: PLC0415 - as in examine
+
+        return self.of_original(look_at_header(body, kept), kept, body)
+
     def of_original(self, seen: Look, kept: Kept, body: bytes) -> Examined:
         """What is kept of an original."""
         if not self.wants(seen):
@@ -135,6 +139,7 @@ class _Examination:
         )
 
     def _digests(self, seen: Look) -> Digests:
-        return dataclasses.replace(
-            self._exact, pdq=seen.pdq, pdq_quality=seen.pdq_quality, width=seen.width, height=seen.height
+        exact = self._exact
+        return Digests(
+            exact.byte_size, exact.md5, exact.sha1, exact.sha256, seen.pdq, seen.pdq_quality, seen.width, seen.height
         )

@@ -42,7 +42,7 @@ _NO_NEWS = frozenset({"dns", "dns_unanswered", "refused_address", "not_in_archiv
 _BUSY, _SERVER_ERROR, _NOT_IMPLEMENTED = 429, 500, 501
 
 
-@dataclass
+@dataclass(slots=True)
 class Trace:
     """How a fetch went."""
 

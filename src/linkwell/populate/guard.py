@@ -6,6 +6,7 @@ whatever spelling. The check sits in two places (`resolver.py`): where a name is
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from linkwell.base.errors import UsageError
@@ -44,6 +45,8 @@ _REFUSED_V6 = tuple(
     )
 )
 _NAT64 = IPv6Network("64:ff9b::/96")
+_REMEMBERED_ADDRESSES = 4_096
+"""Judgements that a policy remembers: it never changes, and addresses come again with every connection and many links."""
 
 
 class AddressRefused(Exception):  # noqa: N818 - an outcome of one link, counted, not an error of the run
@@ -73,9 +76,13 @@ class AddressPolicy:
                 raise UsageError(
                     f"{text!r} is no network", "--allow-net", "Give it in CIDR notation, as 127.0.0.0/8."
                 ) from None
+        self._judge = lru_cache(_REMEMBERED_ADDRESSES)(self._judged)
 
     def allows(self, text: str) -> bool:
         """Whether an IP address, in the spelling of `inet_ntop`, with or without scope, may be connected to."""
+        return self._judge(text)
+
+    def _judged(self, text: str) -> bool:
         try:
             address = ip_address(text.partition("%")[0])
         except ValueError:

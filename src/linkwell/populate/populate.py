@@ -26,7 +26,7 @@ from linkwell.populate.layout import lay_out
 from linkwell.populate.links import LinkRange, column, read_links
 from linkwell.populate.options import PopulateOptions, check_options
 from linkwell.populate.params import ShardParams
-from linkwell.populate.thrift import be_thrifty
+from linkwell.populate.thrift import be_thrifty, fewer_collections
 from linkwell.populate.withheld import withheld_tag, write_withheld
 
 COPY_FILE = "linkwell.copy"
@@ -79,6 +79,7 @@ class CopyInfo(msgspec.Struct, frozen=True):
     created: str
 
 
+@fewer_collections()
 def populate(
     workspace: Workspace,
     to: Path,

@@ -13,6 +13,7 @@ from linkwell.populate.params import ShardParams
 from linkwell.populate.runtime import Runtime, carry, few_threads, quiet
 from linkwell.populate.shard import Shard
 from linkwell.populate.status import Status, split_counts
+from linkwell.populate.thrift import keep_what_is_loaded
 from linkwell.populate.watching import Watching
 
 MAX_OPEN_SHARDS = 64
@@ -72,6 +73,7 @@ class _Crew:
         few_threads()
         params = TaskContext(tasks[0], folder).params(ShardParams)
         crew = cls(tasks, folder, await Runtime.open(params, folder, how.picture_processes))
+        keep_what_is_loaded()
         try:
             await crew._watching.start(how.metrics)
         except BaseException:

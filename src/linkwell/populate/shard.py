@@ -1,7 +1,6 @@
 """One shard of links in, one shard of a copy out, with its part of the ledger, its findings and its evidence."""
 
 import asyncio
-import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,7 +56,7 @@ def populate_shard(context: TaskContext) -> None:
     run_alone(context, Shard)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Waiting:
     """An outcome before its turn, and its image."""
 
@@ -93,7 +92,6 @@ class Shard:
         self._links = read_links(params.links, LINK_COLUMNS)
         self.rows = self._links.num_rows
         self.ids: list[bytes] = column(self._links, "link_id")
-        self._urls: list[str] = column(self._links, "url")
         self._stack = ExitStack()
         with storage_errors(to):
             self._writer = self._stack.enter_context(ShardWriter(params.output, images, parquet, params.kept.format))
@@ -113,7 +111,8 @@ class Shard:
         mark = read_mark(context.folder / context.task.mark_name)
         self._previous = Previous(params, mark, context.folder, workspace.master_key()) if mark is not None else None
         self._again: frozenset[bytes] = frozenset()
-        self._targets: list[Target | None] = [parse_target(url) for url in self._urls]
+        self._targets: list[Target | None] = [parse_target(url) for url in column(self._links, "url")]
+        self._host_of_row = [target.host if target is not None else "" for target in self._targets]
         self.done: asyncio.Future[None] | None = None
         """Set when every row has its outcome."""
 
@@ -196,7 +195,7 @@ class Shard:
                 if outcome.failure is None and not outcome.withheld and self.params.output != NOTHING:
                     with storage_errors(self._to):
                         image = self._spool.put(examined.image)
-                outcome.examined = dataclasses.replace(examined, image=None)
+                examined.image = None
         self._waiting[row] = _Waiting(outcome, image)
         self.runtime.settle()
         self._write_ready()
@@ -265,7 +264,7 @@ class Shard:
                 "fetched_at": outcome.seen_at,
             }
         )
-        self._tell(str(link["url"]), SUCCESS if failure is None else failure.kind)
+        self._tell(SUCCESS if failure is None else failure.kind)
         if image is not None:
             self._count("image_bytes", len(image))
 
@@ -274,13 +273,13 @@ class Shard:
         row = self._previous.row(key)
         extension, image = self._previous.image(key) if row["failure"] is None else ("jpg", None)
         self._writer.add(row, image, extension)
-        self._tell(row["url"], row["failure"] or SUCCESS)
+        self._tell(row["failure"] or SUCCESS)
         if image is not None:
             self._count("image_bytes", len(image))
 
-    def _tell(self, url: str, kind: str) -> None:
-        target = parse_target(url)
-        self._hosts.setdefault(target.host if target is not None else "", Counter())[kind] += 1
+    def _tell(self, kind: str) -> None:
+        """Count what became of the row that is written."""
+        self._hosts.setdefault(self._host_of_row[self._next_row], Counter())[kind] += 1
         self._count(SUCCESS if kind == SUCCESS else f"failed:{kind}")
 
     def _count(self, name: str, number: int = 1) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from linkwell.populate.runtime import Runtime
 
 
-@dataclass
+@dataclass(slots=True)
 class Outcome:
     """What became of one link. With `withheld`, nothing of it is written to the copy."""
 

@@ -89,6 +89,8 @@ def _template() -> bytes:
 _TEMPLATE: Final = _template()
 _SIZE: Final = slice(124, 135)
 _CHECKSUM: Final = slice(148, 156)
+_TEMPLATE_SUM: Final = sum(_TEMPLATE) - sum(_TEMPLATE[_SIZE]) - sum(_TEMPLATE[_CHECKSUM]) + 8 * ord(" ")
+"""Of a header without name and size; the checksum itself counts as blanks."""
 _NAME_BYTES: Final = 100
 _BUFFER_BYTES: Final = 1 << 19
 """Written at once: a system call for some ten images, not ten for each."""
@@ -104,11 +106,11 @@ def tar_header(name: str, size: int) -> bytes:
     encoded = name.encode("ascii")
     if len(encoded) > _NAME_BYTES:
         raise ValueError("a name in a copy is a key and an extension")
+    digits = b"%011o" % size
     header = bytearray(_TEMPLATE)
     header[: len(encoded)] = encoded
-    header[_SIZE] = b"%011o" % size
-    header[_CHECKSUM] = b"        "
-    header[_CHECKSUM] = b"%06o\0 " % sum(header)
+    header[_SIZE] = digits
+    header[_CHECKSUM] = b"%06o\0 " % (_TEMPLATE_SUM + sum(encoded) + sum(digits))
     return bytes(header)
 
 

@@ -54,17 +54,22 @@ def read_embedded(data: bytes, media_type: str = "") -> Embedded:
         data: the file.
         media_type: its type as decoded or served (`image/jpeg`); empty where it is not known.
     """
-    stated = outside_scan(data)
-    xmp = read_xmp(stated)
-    signals = [*_xmp_signals(xmp), *(manifest_signals(data, media_type) if has_manifest(stated) else [])]
-    return Embedded(
-        tuple(dict.fromkeys(signals)), xmp.web_statement, xmp.licensor_url, xmp.creators, xmp.credit, xmp.notice
-    )
+    xmp, signals = _read(data, media_type)
+    return Embedded(tuple(signals), xmp.web_statement, xmp.licensor_url, xmp.creators, xmp.credit, xmp.notice)
 
 
 def embedded_signals(data: bytes, media_type: str = "") -> list[Signal]:
     """The signals in an image file; see `read_embedded`."""
-    return list(read_embedded(data, media_type).signals)
+    return _read(data, media_type)[1]
+
+
+def _read(data: bytes, media_type: str) -> tuple[Xmp, list[Signal]]:
+    stated = outside_scan(data)
+    xmp = read_xmp(stated)
+    signals = _xmp_signals(xmp) if xmp.values or xmp.malformed else []
+    if has_manifest(stated):
+        signals += manifest_signals(data, media_type)
+    return xmp, list(dict.fromkeys(signals))
 
 
 def _xmp_signals(xmp: Xmp) -> list[Signal]:

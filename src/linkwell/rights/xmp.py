@@ -11,6 +11,8 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from typing import NamedTuple
 
 from linkwell.base.safe_xml import XmlRefusedError, read_xml
 from linkwell.rights.jpeg import segments
@@ -112,21 +114,34 @@ def _packets_in(source: bytes) -> Iterator[bytes]:
         encodings += [f"{wide}-le", f"{wide}-be"] if mark in source else []
     for encoding in encodings:
         found = False
-        for parts in (_PARTS, _WRAPPER):
-            marks = {start.encode(encoding): end.encode(encoding) for start, end in parts.items()}
-            for packet in _between(source, marks, with_end=parts is _PARTS):
+        for with_end in (True, False):
+            for packet in _between(source, _marks(encoding, with_end=with_end), with_end=with_end):
                 found = True
                 yield packet if encoding == "utf-8" else packet.decode(encoding, "replace").encode()
             if found:
                 break
 
 
-def _between(source: bytes, parts: dict[bytes, bytes], *, with_end: bool) -> Iterator[bytes]:
+class _Marks(NamedTuple):
+    """Where a packet begins, and what ends it."""
+
+    starts: re.Pattern[bytes]
+    ends: dict[bytes, bytes]
+
+
+@cache
+def _marks(encoding: str, *, with_end: bool) -> _Marks:
+    """The marks of parts, whose ends belong to them, or of a wrapper, in one encoding."""
+    parts = _PARTS if with_end else _WRAPPER
+    ends = {start.encode(encoding): end.encode(encoding) for start, end in parts.items()}
+    return _Marks(re.compile(b"|".join(map(re.escape, ends))), ends)
+
+
+def _between(source: bytes, marks: _Marks, *, with_end: bool) -> Iterator[bytes]:
     """What begins with a mark up to its end, or to the end of the file; a part inside another is not one of its own."""
-    starts = re.compile(b"|".join(map(re.escape, parts)))
     position = 0
-    while start := starts.search(source, position):
-        end_mark = parts[start[0]]
+    while start := marks.starts.search(source, position):
+        end_mark = marks.ends[start[0]]
         end = source.find(end_mark, start.end())
         position = len(source) if end < 0 else end + len(end_mark)
         last = position if end < 0 or with_end else end
@@ -135,6 +150,8 @@ def _between(source: bytes, parts: dict[bytes, bytes], *, with_end: bool) -> Ite
 
 def _jpeg_extended(data: bytes) -> list[bytes]:
     """Extended XMP put together: each APP1 names its packet, the whole length and where its piece belongs."""
+    if _JPEG_EXTENSION not in data:
+        return []
     wholes: dict[bytes, bytearray] = {}
     for marker, start, end in segments(data):
         if marker == _APP1 and data.startswith(_JPEG_EXTENSION, start + 4):
