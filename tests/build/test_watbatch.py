@@ -22,7 +22,7 @@ from linkwell.build import wat, watbatch
 from linkwell.build.columns import LinkCollector
 from linkwell.build.filters import NO_FILTERS
 from linkwell.build.wat import read_wat_page
-from linkwell.build.watbatch import WatBatch, WatGatherer
+from linkwell.build.watbatch import WatBatch, WatRecords
 
 Told = tuple[dict[str, int], list[dict[str, Any]], list[Any], list[dict[str, Any]]]
 
@@ -53,12 +53,7 @@ def one_by_one(bodies: Sequence[bytes], filters: FilterSettings) -> Told:
 
 
 def batch_of(bodies: Sequence[bytes], gathered: LinkCollector) -> WatBatch:
-    gatherer = WatGatherer(*gathered.limits)
-    for body in bodies:
-        gatherer.add(body)
-    batch = gatherer.take()
-    assert batch is not None
-    return batch
+    return WatRecords(gathered.limits).put(bodies)
 
 
 def at_once(bodies: Sequence[bytes], filters: FilterSettings) -> tuple[Told, int]:
@@ -300,9 +295,9 @@ def test_a_file_either_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batc
 
 
 def test_machine_code_is_made_anew_when_any_of_its_sources_changes() -> None:
-    """All modules that `watscan` imports are named as its sources."""
+    """All modules that `watscan` and `watunpack` import are named as its sources."""
     package = Path(watbatch.__file__).parent
-    found, waiting = set(), ["watscan"]
+    found, waiting = set(), ["watscan", "watunpack"]
     while waiting:
         name = waiting.pop()
         found.add(name)
@@ -315,8 +310,8 @@ def test_machine_code_is_made_anew_when_any_of_its_sources_changes() -> None:
 
 def test_a_large_file_is_read_without_numba() -> None:
     """Once the code was made, which the first call sees to, loading it imports llvmlite only."""
-    watbatch._scan()
-    code = "import sys; from linkwell.build import watbatch; watbatch._scan(); print('numba' in sys.modules)"
+    watbatch.machine_code()
+    code = "import sys; from linkwell.build import watbatch; watbatch.machine_code(); print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "False"
 

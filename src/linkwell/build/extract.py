@@ -32,7 +32,7 @@ from linkwell.engine import TaskContext
 from linkwell.rights import DEFAULT_POLICY, Policy
 
 if TYPE_CHECKING:
-    from linkwell.build.watbatch import WatBatch, WatGatherer
+    from linkwell.build.watbatch import WatBatch
 
 UNLINKED_OUTPUT = "unlinked.parquet"
 """Output of `extract`, in `columns.UNLINKED_SCHEMA`; empty where no well-known file can be at hand."""
@@ -46,15 +46,13 @@ ROW_GROUP_ROWS = 10_000
 BATCHED_FROM_BYTES = 4_000_000
 """Smaller WATs are read record by record, without machine code."""
 
-MAX_BATCHED_BYTES = 4_000_000
-"""Longer records are read by themselves."""
-
 UNKNOWN_CRAWL = "unknown"
 _CRAWL_NAME = re.compile(r"(CC-MAIN-\d{4}-\d{2}|CC-NEWS)(?!\d)")
 _IS_PART_OF = re.compile(rb"(?:isPartOf:[ \t]*|\"isPartOf\":\")([A-Za-z0-9._-]{1,100})")
 _MAX_INFO_BYTES = 8_000
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 _INFO = b'"WARC-Info-Metadata"'
+_GZIP_MAGIC = b"\x1f\x8b\x08"
 _NEXT_RECORD = b"\nWARC/1."
 
 
@@ -210,53 +208,66 @@ def _read_members(
 ) -> "Generator[Page | WatBatch, None, tuple[str | None, int | None]]":
     """Read a WAT as far as it is in order; returns the crawl's name and where to go on, as `Members.stopped_at` says."""
     with contextlib.closing(archive.open()) as file:
-        members = Members(file)
-        pays = _gathering_pays(file, collector)
-        gatherer: WatGatherer | None = None
-        for member in members:
-            if named is None:
-                # Each name holds for the records behind it.
-                found = _crawl_of_member(member, is_info=members.is_info)
-                if found:
-                    yield from _gathered(gatherer)
-                    named = collector.crawl = found
-            if members.is_info:
-                continue
-            if member[:1] != b"{":
-                counts["skipped_metadata"] += 1
-            elif pays and len(member) <= MAX_BATCHED_BYTES:
-                gatherer = gatherer or _gatherer(collector)
-                if gatherer.add(member):
-                    yield from _gathered(gatherer)
-            else:
-                yield from _gathered(gatherer)
-                page = read_wat_page(member, counts)
-                if page is not None:
-                    yield page
-        yield from _gathered(gatherer)
-        if members.stopped_at is None:
+        reading = _read_batches if _batches_pay(file, collector) else _read_one_by_one
+        named, stopped_at = yield from reading(file, counts, collector, named)
+        if stopped_at is None:
             counts["bytes_read"] += file.tell()
-        return named, members.stopped_at
+        return named, stopped_at
 
 
-def _gathering_pays(file: BinaryIO, collector: LinkCollector) -> bool:
+def _batches_pay(file: BinaryIO, collector: LinkCollector) -> bool:
     """Whether many records are to be read at once: not where the file is small, or pictures without captions are resolved too."""
     size = file.seek(0, io.SEEK_END)
+    is_gzip = file.seek(0) == 0 and file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
     file.seek(0)
-    return size >= BATCHED_FROM_BYTES and not collector.keeps_unlinked
+    return is_gzip and size >= BATCHED_FROM_BYTES and not collector.keeps_unlinked
 
 
-def _gatherer(collector: LinkCollector) -> "WatGatherer":
-    from linkwell.build.watbatch import WatGatherer  # noqa: PLC0415 - loads machine code, which WARCs and small files do without
+def _read_one_by_one(
+    file: BinaryIO, counts: Counter[str], collector: LinkCollector, named: str | None
+) -> "Generator[Page | WatBatch, None, tuple[str | None, int | None]]":
+    members = Members(file)
+    for member in members:
+        if named is None:
+            # Each name holds for the records behind it.
+            named = _crawl_of_member(member, collector, is_info=members.is_info)
+        if members.is_info:
+            continue
+        if member[:1] != b"{":
+            counts["skipped_metadata"] += 1
+            continue
+        page = read_wat_page(member, counts)
+        if page is not None:
+            yield page
+    return named, members.stopped_at
 
-    return WatGatherer(*collector.limits)
 
+def _read_batches(
+    file: BinaryIO, counts: Counter[str], collector: LinkCollector, named: str | None
+) -> "Generator[Page | WatBatch, None, tuple[str | None, int | None]]":
+    from linkwell.build.watfile import Unusual, WatFile, can_read  # noqa: PLC0415 - machine code, which small files do without
 
-def _gathered(gatherer: "WatGatherer | None") -> "Iterator[WatBatch]":
-    """What was gathered, where there is something."""
-    batch = gatherer.take() if gatherer is not None else None
-    if batch is not None:
-        yield batch
+    if not can_read():
+        return (yield from _read_one_by_one(file, counts, collector, named))
+    wat = WatFile(file, collector.limits, _MAX_INFO_BYTES if named is None else 0)
+    for each in wat:
+        if not isinstance(each, Unusual):
+            yield each
+            continue
+        if named is None:
+            named = _crawl_of_member(each.body, collector, is_info=each.is_info)
+            wat.longest_info = _MAX_INFO_BYTES if named is None else 0
+        page = None
+        if not each.is_info:
+            if each.body[:1] == b"{":
+                page = read_wat_page(each.body, counts)
+            else:
+                counts["skipped_metadata"] += 1
+        if page is not None:
+            yield page
+    if wat.skipped:
+        counts["skipped_metadata"] += wat.skipped
+    return named, wat.stopped_at
 
 
 def _read_metadata(record: WarcRecord, archive: Archive, counts: Counter[str]) -> bytes:
@@ -286,10 +297,12 @@ def _crawl_of_path(path: str) -> str | None:
     return match[1] if match else None
 
 
-def _crawl_of_member(member: bytes | bytearray, *, is_info: bool) -> str | None:
-    """The crawl's name, where a record of a WAT may tell it: a warcinfo, or what describes one."""
+def _crawl_of_member(member: bytes | bytearray, collector: LinkCollector, *, is_info: bool) -> str | None:
+    """The crawl's name, where a record of a WAT tells it: a warcinfo, or what describes one; the collector is told too."""
     if is_info or (member[:1] == b"{" and len(member) <= _MAX_INFO_BYTES and _INFO in member):
-        return _crawl_of_info(member[:_MAX_INFO_BYTES])
+        found = _crawl_of_info(member[:_MAX_INFO_BYTES])
+        collector.crawl = found or collector.crawl
+        return found
     return None
 
 

@@ -8,6 +8,7 @@ bytes behind the last record have to be there, and 0, as 32 bytes are looked at 
 """
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, cast
 
 import numpy as np
@@ -58,29 +59,38 @@ def _unmarked(_context: Any, data: Any, at: Any) -> Any:
     return types.int64(data, at), generate
 
 
-@_intrinsic
-def until_word(_context: Any, data: Any, at: Any) -> Any:
-    """How many of the 32 bytes from `at` on come before the `@` of `G@` or the start of `icen`."""
+def _until(*words: tuple[int, bytes]) -> Callable[[Bytes, int], int]:
+    """A function: how many of the 32 bytes from a place on come before one of the words, shifted by so many bytes each."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = ir.VectorType(ir.IntType(8), AT_ONCE)
+    def until(_context: Any, data: Any, at: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            vector = ir.VectorType(ir.IntType(8), AT_ONCE)
 
-        def equal(distance: int, letter: bytes) -> Any:
-            place = builder.add(arguments[1], ir.Constant(ir.IntType(64), distance))
-            found = _loaded(context, builder, signature, [arguments[0], place], vector)
-            return builder.icmp_signed("==", found, ir.Constant(vector, [letter[0]] * AT_ONCE))
+            def equal(distance: int, letter: int) -> Any:
+                place = builder.add(arguments[1], ir.Constant(ir.IntType(64), distance))
+                found = _loaded(context, builder, signature, [arguments[0], place], vector)
+                return builder.icmp_signed("==", found, ir.Constant(vector, [letter] * AT_ONCE))
 
-        marked = builder.and_(equal(-1, b"G"), equal(0, b"@"))
-        licence = builder.and_(
-            builder.and_(equal(0, b"i"), equal(1, b"c")), builder.and_(equal(2, b"e"), equal(3, b"n"))
-        )
-        marked = builder.or_(marked, licence)
-        number = ir.IntType(64)
-        bits = builder.zext(builder.bitcast(marked, ir.IntType(AT_ONCE)), number)
-        bits = builder.or_(bits, ir.Constant(number, 1 << AT_ONCE))
-        return builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
+            marked = [
+                reduce(builder.and_, (equal(distance + place, letter) for place, letter in enumerate(word)))
+                for distance, word in words
+            ]
+            number = ir.IntType(64)
+            bits = builder.zext(builder.bitcast(reduce(builder.or_, marked), ir.IntType(AT_ONCE)), number)
+            bits = builder.or_(bits, ir.Constant(number, 1 << AT_ONCE))
+            return builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
 
-    return types.int64(data, at), generate
+        return types.int64(data, at), generate
+
+    return _intrinsic(until)
+
+
+until_word = _until((-1, b"G@"), (0, b"icen"))
+"""How many of the 32 bytes from `at` on come before the `@` of `G@` or the start of `icen`."""
+
+_INFO = np.frombuffer(b'"WARC-Info-Metadata"', np.uint8)
+_INFO_MIDDLE = 8
+_until_info = _until((0, bytes(_INFO[_INFO_MIDDLE : _INFO_MIDDLE + 4])))
 
 
 @_intrinsic
@@ -423,4 +433,18 @@ def holds(data: Bytes, first: int, last: int, word: Bytes) -> bool:
     for start in range(first, last - len(word) + 1):
         if data[start] == word[0] and equals(data, start, start + len(word), word):
             return True
+    return False
+
+
+@part
+def holds_info(data: Bytes, first: int, last: int) -> bool:
+    """Whether the key that describes a warcinfo is among these bytes."""
+    at = first + _INFO_MIDDLE
+    while at < last:
+        clear = _until_info(data, at)
+        at += clear
+        if clear < AT_ONCE:
+            if equals(data, at - _INFO_MIDDLE, at - _INFO_MIDDLE + len(_INFO), _INFO):
+                return at - _INFO_MIDDLE + len(_INFO) <= last
+            at += 1
     return False

@@ -11,12 +11,12 @@ from typing import BinaryIO
 import deflate
 
 from linkwell.build.archive import MAX_RECORD_BYTES
+from linkwell.build.watfacts import LONGEST_HEADER
 
 _MAGIC = b"\x1f\x8b\x08"
 _SHORTEST_MEMBER = 20
-_PIECE_BYTES = 1 << 20
-_LONGEST_HEADER = 16_000
-_MAX_PACKED_BYTES = 8_000_000
+PIECE_BYTES = 1 << 20
+MAX_PACKED_BYTES = 8_000_000
 """Held of the file at most; a longer member is left to `Archive`."""
 _TRIES = 4
 """How often a magic number inside a member (once in 16 MB) may be taken for the next one."""
@@ -48,9 +48,9 @@ class Members:
                 return
             end = held.find(_MAGIC, start + _SHORTEST_MEMBER)
             if end < 0 and not at_end:
-                if len(held) - start > _MAX_PACKED_BYTES:
+                if len(held) - start > MAX_PACKED_BYTES:
                     return
-                piece = self._file.read(_PIECE_BYTES)
+                piece = self._file.read(PIECE_BYTES)
                 at_end = not piece
                 offset += start
                 held, start = held[start:] + piece, 0
@@ -59,14 +59,14 @@ class Members:
                 continue
             record = _unpack(held[start:end]) if end >= 0 else None
             if record is not None:
-                body = self._split(record)
+                body = self._body_of(record)
             else:
                 body, end = self._body(held, start, end)
             if body is None:
                 # What looks like the next member may be beyond what is held: ask for more, once.
-                if at_end or len(held) - start > _MAX_PACKED_BYTES:
+                if at_end or len(held) - start > MAX_PACKED_BYTES:
                     return
-                piece = self._file.read(_PIECE_BYTES)
+                piece = self._file.read(PIECE_BYTES)
                 at_end = not piece
                 offset += start
                 held, start = held[start:] + piece, 0
@@ -81,36 +81,45 @@ class Members:
             end = end if end >= 0 else len(held)
             record = _unpack(held[start:end])
             if record is not None:
-                return self._split(record), end
+                return self._body_of(record), end
             if end == len(held):
                 break
             end = held.find(_MAGIC, end + 1)
         return None, start
 
-    def _split(self, record: bytearray) -> bytearray | None:
-        header_end = record.find(_END, 0, _LONGEST_HEADER)
-        if header_end < 0 or not record.startswith(b"WARC/1."):
+    def _body_of(self, record: bytearray) -> bytearray | None:
+        found = split(record)
+        if found is None:
             return None
-        # The type comes first, as a rule.
-        self.is_info = False
-        if not record.startswith(_METADATA, _FIRST_LINE_BYTES):
-            self.is_info = record.find(_INFO, 0, header_end) >= 0
-            if not self.is_info and record.find(_METADATA, 0, header_end) < 0:
-                return None
-        first = header_end + len(_END)
-        length = len(record) - first - len(_END)
-        stated = record.find(_LENGTH, 0, header_end) + len(_LENGTH)
-        if not record.startswith(b"%d\r\n" % length, stated) or not record.endswith(_END):
+        body, self.is_info = found
+        return body
+
+
+def split(record: bytearray) -> tuple[bytearray, bool] | None:
+    """The body of a record of metadata or warcinfo, which is taken away from it, and whether it is a warcinfo; None for what is neither."""
+    header_end = record.find(_END, 0, LONGEST_HEADER)
+    if header_end < 0 or not record.startswith(b"WARC/1."):
+        return None
+    # The type comes first, as a rule.
+    is_info = False
+    if not record.startswith(_METADATA, _FIRST_LINE_BYTES):
+        is_info = record.find(_INFO, 0, header_end) >= 0
+        if not is_info and record.find(_METADATA, 0, header_end) < 0:
             return None
-        del record[-len(_END) :]
-        del record[:first]
-        return record
+    first = header_end + len(_END)
+    length = len(record) - first - len(_END)
+    stated = record.find(_LENGTH, 0, header_end) + len(_LENGTH)
+    if not record.startswith(b"%d\r\n" % length, stated) or not record.endswith(_END):
+        return None
+    del record[-len(_END) :]
+    del record[:first]
+    return record, is_info
 
 
 def _unpack(member: bytes) -> bytearray | None:
     """What a gzip member holds, or None where these bytes are not exactly one whole member of an allowed size."""
     size = int.from_bytes(member[-4:], "little")
-    if not member.startswith(_MAGIC) or len(member) < _SHORTEST_MEMBER or size > MAX_RECORD_BYTES + _LONGEST_HEADER:
+    if not member.startswith(_MAGIC) or len(member) < _SHORTEST_MEMBER or size > MAX_RECORD_BYTES + LONGEST_HEADER:
         return None
     try:
         record = deflate.gzip_decompress(member, size)

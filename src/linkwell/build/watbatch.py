@@ -5,6 +5,7 @@ usual way, `wat.read_wat_page` and `LinkCollector.add`, stays the rule of what i
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -26,12 +27,10 @@ from linkwell.build.watfacts import (
     SLOW,
     STATES,
     STATUS,
+    Bytes,
     Numbers,
 )
 
-_BATCH_BYTES = 500_000
-_BATCH_RECORDS = 2_000
-_ROOM = 1 << 16
 _LEAST_BYTES_OF_ROW = 32
 _REJECTED = (
     ("rejected_no_text", watfacts.NO_TEXT),
@@ -41,21 +40,93 @@ _REJECTED = (
     ("images", watfacts.IMAGES),
 )
 
-_SOURCES = ("jsonscan", "plainurls", "watfacts", "watscan", "watwalk")
+_SOURCES = ("jsonscan", "plainurls", "watfacts", "watscan", "watunpack", "watwalk")
 """Modules that the machine code is made from, besides `compiled`."""
 
 
 def _make() -> dict[str, Function]:
     from linkwell.build.watscan import scan_at  # noqa: PLC0415 - numba
+    from linkwell.build.watunpack import unpack_at  # noqa: PLC0415 - as above
 
-    return {"scan": scan_at}
+    return {"scan": scan_at, "unpack": unpack_at}
 
 
 @cache
-def _scan() -> Function:
+def machine_code() -> dict[str, Function]:
+    """The compiled functions, by name: `scan` is `watscan.scan_at`, `unpack` is `watunpack.unpack_at`."""
     here = Path(__file__)
     compiled = here.parents[1] / "base" / "compiled.py"
-    return functions_of("wat", [compiled, *(here.with_name(f"{each}.py") for each in _SOURCES)], _make)["scan"]
+    return functions_of("wat", [compiled, *(here.with_name(f"{each}.py") for each in _SOURCES)], _make)
+
+
+class WatRecords:
+    """Bodies of records that are read together, in memory that is used again for those after them.
+
+    Args:
+        limits: the fewest and the most characters of a text, and the most of a URL.
+    """
+
+    def __init__(self, limits: tuple[int, int, int]) -> None:
+        self._limits = limits
+        self._names = watfacts.Names(SPEAKING_NAMES)
+        self._scan = machine_code()["scan"]
+        self.bodies: Numbers = np.empty((watfacts.RECORDS_AT_ONCE, 2), np.int64)
+        self._scratch: Numbers = np.empty(watfacts.SCRATCH, np.int64)
+        self._ends: Numbers = np.empty(4, np.int64)
+        self.make_room(watfacts.ROOM)
+
+    def make_room(self, room: int) -> None:
+        """Have room for so many bytes of records; what is there is lost. Memory that is not filled is not taken."""
+        self.room = room
+        size = room + watfacts.RECORDS_AT_ONCE
+        self.data: Bytes = np.empty(room + watfacts.PADDING, np.uint8)
+        self._strings: Bytes = np.empty((3, size), np.uint8)
+        self._urls: Bytes = np.empty(2 * size, np.uint8)
+        self._asked: Bytes = np.empty(size // _LEAST_BYTES_OF_ROW, np.uint8)
+
+    def put(self, bodies: Sequence[bytes | bytearray]) -> "WatBatch":
+        """Read these bodies, which must fit."""
+        ends = np.cumsum([len(each) for each in bodies])
+        self.bodies[: len(bodies), 1] = ends
+        self.bodies[: len(bodies), 0] = [0, *ends[:-1]]
+        self.data[: ends[-1]] = np.frombuffer(b"".join(bodies), np.uint8)
+        return self.read(len(bodies), int(ends[-1]))
+
+    def read(self, records: int, end: int) -> "WatBatch":
+        """Read the first so many of `bodies`, which end before `end` in `data`. What is told of them holds until others are there."""
+        self.data[end : end + watfacts.PADDING] = 0
+        facts: Numbers = np.empty((records, watfacts.FACTS), np.int64)
+        rows = self._scan(
+            self.data.ctypes.data,
+            end,
+            self.bodies.ctypes.data,
+            records,
+            self._names.letters.ctypes.data,
+            len(self._names.letters),
+            self._names.starts.ctypes.data,
+            *self._limits,
+            facts.ctypes.data,
+            self._strings.ctypes.data,
+            self._strings.shape[1],
+            self._urls.ctypes.data,
+            len(self._urls),
+            self._asked.ctypes.data,
+            len(self._asked),
+            self._ends.ctypes.data,
+            self._scratch.ctypes.data,
+        )
+        strings = [
+            letters[:end].tobytes().decode().split("\n")
+            for letters, end in zip(
+                (*self._strings[:2], self._urls, self._strings[2]), self._ends.tolist(), strict=True
+            )
+        ]
+        return WatBatch(self, facts, strings, self._asked[:rows])
+
+    def body(self, record: int) -> bytes:
+        """The body of one record."""
+        first, last = self.bodies[record].tolist()
+        return self.data[first:last].tobytes()
 
 
 class WatBatch:
@@ -65,42 +136,11 @@ class WatBatch:
     address as it stands in the page.
     """
 
-    def __init__(self, bodies: list[bytes | bytearray], names: watfacts.Names, limits: tuple[int, int, int]) -> None:
-        self._bodies = bodies
-        data = np.frombuffer(b"".join([*bodies, bytes(watfacts.PADDING)]), np.uint8)
-        places = np.zeros(len(bodies) + 1, np.int64)
-        np.cumsum([len(each) for each in bodies], out=places[1:])
-        self.facts: Numbers = np.empty((len(bodies), watfacts.FACTS), np.int64)
-        size = len(data) + len(bodies)
-        strings = np.empty((3, size), np.uint8)
-        urls = np.empty(2 * size + _ROOM, np.uint8)
-        asked = np.empty(size // _LEAST_BYTES_OF_ROW + 1, np.uint8)
-        ends = np.empty(4, np.int64)
-        scratch = np.empty(watfacts.SCRATCH, np.int64)
-        rows = _scan()(
-            data.ctypes.data,
-            len(data),
-            places.ctypes.data,
-            len(bodies),
-            names.letters.ctypes.data,
-            len(names.letters),
-            names.starts.ctypes.data,
-            *limits,
-            self.facts.ctypes.data,
-            strings.ctypes.data,
-            size,
-            urls.ctypes.data,
-            len(urls),
-            asked.ctypes.data,
-            len(asked),
-            ends.ctypes.data,
-            scratch.ctypes.data,
-        )
-        self.page_urls, self.warcs, self.urls, self.texts = (
-            letters[:end].tobytes().decode().split("\n")
-            for letters, end in zip((strings[0], strings[1], urls, strings[2]), ends.tolist(), strict=True)
-        )
-        self.asked = asked[:rows]
+    def __init__(self, records: WatRecords, facts: Numbers, strings: list[list[str]], asked: Bytes) -> None:
+        self._records = records
+        self.facts = facts
+        self.page_urls, self.warcs, self.urls, self.texts = strings
+        self.asked = asked
 
     def count(self, counts: Counter[str], first: int, last: int) -> None:
         """Add to the counters what records `first` to `last` are, other than slow ones, and which of their images are no rows."""
@@ -127,12 +167,12 @@ class WatBatch:
 
     def read_slowly(self, record: int, counts: Counter[str]) -> Page | None:
         """The page of one record, in the usual way."""
-        return read_wat_page(self._bodies[record], counts)
+        return read_wat_page(self._records.body(record), counts)
 
     def read_statements(self, record: int) -> Page | None:
         """The page of one record without its images, or None where that cannot be told."""
         licences = bool(self.facts[record, STATES] & HAS_LICENCE)
-        return read_wat_statements(self._bodies[record], licences=licences)
+        return read_wat_statements(self._records.body(record), licences=licences)
 
     def rows(self, first: int, last: int) -> tuple[int, int]:
         """The first row of records `first` to `last`, and the one behind their last."""
@@ -146,26 +186,3 @@ class WatBatch:
     def places(self, first: int, last: int) -> tuple[list[int], list[int]]:
         """Offsets, and dates in seconds since 1970, of records `first` to `last`."""
         return self.facts[first:last, OFFSET].tolist(), self.facts[first:last, SEEN_AT].tolist()
-
-
-class WatGatherer:
-    """Gathers bodies of records until there are enough for a batch."""
-
-    def __init__(self, min_text_characters: int, max_text_characters: int, max_url_characters: int) -> None:
-        self._limits = (min_text_characters, max_text_characters, max_url_characters)
-        self._names = watfacts.Names(SPEAKING_NAMES)
-        self._bodies: list[bytes | bytearray] = []
-        self._bytes = 0
-
-    def add(self, body: bytes | bytearray) -> bool:
-        """Add a record; whether there are enough now."""
-        self._bodies.append(body)
-        self._bytes += len(body)
-        return self._bytes >= _BATCH_BYTES or len(self._bodies) >= _BATCH_RECORDS
-
-    def take(self) -> WatBatch | None:
-        """What was gathered, read; None where there is nothing."""
-        if not self._bodies:
-            return None
-        bodies, self._bodies, self._bytes = self._bodies, [], 0
-        return WatBatch(bodies, self._names, self._limits)

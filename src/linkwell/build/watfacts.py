@@ -35,6 +35,25 @@ FOUND = 10
 SCRATCH = PLACES + FOUND + MAX_IMAGES * IMAGE_PLACES
 """Numbers to work with."""
 
+RECORDS_AT_ONCE = 2_000
+"""Records that are unpacked and read together, at most."""
+BYTES_AT_ONCE = 500_000
+"""When so many bytes of them are unpacked, they are read."""
+LONGEST_BODY = 4_000_000
+"""A longer record is read by itself."""
+ROOM = BYTES_AT_ONCE + LONGEST_BODY
+"""Bytes that records have at first; a record that does not fit gets more."""
+
+LONGEST_HEADER = 16_000
+"""Bytes of a record's header; a record with a longer one is unusual."""
+
+MORE, ENOUGH, NO_ROOM, UNUSUAL = range(4)
+"""Why unpacking stops: what is next is no whole member; there is enough for a batch; what is next does not fit; the record is unusual."""
+
+USED, AT, RECORDS, SKIPPED, NEXT, UNUSUAL_AT, UNUSUAL_END = range(7)
+"""Numbers that are told of unpacking."""
+TOLD = 7
+
 LONGEST_NAME = 40
 """Letters of a name in `Names`, at most one less."""
 

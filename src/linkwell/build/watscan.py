@@ -161,14 +161,14 @@ def _scan(
     images: Numbers,
 ) -> int:
     page_to = file_to = url_to = text_to = row = 0
-    for record in range(len(bodies) - 1):
+    for record in range(len(bodies) // 2):
         fact = record * FACTS
         for place in range(FACTS):
             facts[fact + place] = 0
         facts[fact + FIRST_ROW] = facts[fact + LAST_ROW] = row
         first_page, first_file, first_url, first_text = page_to, file_to, url_to, text_to
         status = SLOW
-        if walk(data, bodies[record], bodies[record + 1], letters, starts, places, found, images):
+        if walk(data, bodies[2 * record], bodies[2 * record + 1], letters, starts, places, found, images):
             if not places[IS_RESPONSE]:
                 status = NO_RESPONSE
             elif not places[IS_HTML]:
@@ -264,15 +264,15 @@ def scan_at(
     ends: int,
     scratch: int,
 ) -> int:
-    """Read the records whose bodies are `data[bodies[i]:bodies[i + 1]]`; returns how many rows there are.
+    """Read the records whose bodies are `data[first:last]`; returns how many rows there are.
 
     A row is an image with a caption that is long enough, and an address that is neither empty nor `data:`. Strings are UTF-8, with a
     line end behind each, of which none holds one. All arrays are given as addresses.
 
     Args:
-        data: bytes, the bodies, one after another.
+        data: bytes, with the bodies in their order.
         data_bytes: how many.
-        bodies: numbers (records + 1), where they begin and the last one ends.
+        bodies: numbers (records, 2), where each begins and ends.
         records: how many.
         letters: `Names.letters`.
         names: how many.
@@ -293,7 +293,7 @@ def scan_at(
     """
     return _scan(
         bytes_at(data, data_bytes),
-        numbers_at(bodies, records + 1),
+        numbers_at(bodies, 2 * records),
         bytes_at(letters, names * LONGEST_NAME),
         numbers_at(starts, LONGEST_NAME + 1),
         min_text,
