@@ -144,3 +144,12 @@ def test_a_changed_byte_never_changes_a_row_unseen(place: int, value: int) -> No
     data[place % len(data)] = value
     true = set(bodies(gzipped(wat_pages(8)))[0])
     assert set(bodies(bytes(data))[0]) <= true
+
+
+def test_a_zero_between_members_of_one_size_hides_none() -> None:
+    """The size of the next member could be taken for that of the one before it, which then would be passed over."""
+    records = wat_pages(3)
+    packed = [gzip.compress(each) for each in records]
+    assert len({len(each) for each in records}) == 1
+    found, stopped = bodies(packed[0] + b"\0" + packed[1] + packed[2])
+    assert (found, stopped) == ([], 0)

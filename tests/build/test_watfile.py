@@ -152,6 +152,8 @@ PAGES = gzipped(wat_pages(8))
 
 @example(b"", 0, 0)
 @example(b"\0\0\0", len(PAGES), 0)
+@example(b"\0", PAGES.index(b"\x1f\x8b\x08", 1_000) - 2, 0)
+@example(b"\0", PAGES.index(b"\x1f\x8b\x08", 1_000) - 1, 2)
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=40), st.integers(0, len(PAGES)), st.integers(0, 60))
 def test_any_damage(noise: bytes, place: int, cut: int) -> None:

@@ -125,5 +125,7 @@ def _unpack(member: bytes) -> bytearray | None:
         record = deflate.gzip_decompress(member, size)
     except (deflate.DeflateError, ValueError):
         return None
-    # Its CRC was checked; bytes after the member are passed over in silence, but then these four are not its size.
-    return record if len(record) == size else None
+    # Its CRC was checked, but bytes after the member are passed over in silence: then these eight are not its CRC and its size, nor those of
+    # another record of that size.
+    is_whole = len(record) == size and deflate.crc32(record) == int.from_bytes(member[-8:-4], "little")
+    return record if is_whole else None
