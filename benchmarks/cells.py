@@ -8,12 +8,8 @@ at the end, and some 7 minutes on two cores for the three sizes.
     .venv/bin/python benchmarks/cells.py [--rows 5000000 10000000 20000000] [--workers 2] [--scratch DIR]
 """
 
-import argparse
-import os
-import platform
 import shutil
 import sys
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -21,31 +17,24 @@ from types import SimpleNamespace
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.dedupe import PeakMemory, cpu_seconds
+from benchmarks.dedupe import PIECE_ROWS, SHARD_ROWS, PeakMemory, cpu_seconds, links_of, over_sizes
 
-from linkwell.base.ids import link_ids
-from linkwell.base.schema import LINK_SCHEMA, USES, VERDICTS
+from linkwell.base.schema import LINK_SCHEMA
 from linkwell.base.shards import ParquetWriter
 from linkwell.base.workspace import Workspace
 from linkwell.engine import LocalEngine
 from linkwell.feed import init_feed, make_keys
 from linkwell.release import create, create_release
 
-SHARD_ROWS = 250_000
-PIECE_ROWS = 50_000
 HOSTS = 50_021
-WORDS = ("red", "old", "small", "wet", "bird", "house", "boat", "tree", "at", "dawn", "near", "water", "blue", "two")
 
 
 def make_shard(path: Path, index: int) -> None:
     """Write one shard of synthetic links."""
     chance = np.random.default_rng([7, index])
-    words = np.array(WORDS)
-    fixed = {"crawl": "CC-MAIN-2024-22", "warc": "synthetic.warc.gz", "text_source": "alt"}
     with ParquetWriter(path, LINK_SCHEMA) as writer:
         for start in range(index * SHARD_ROWS, (index + 1) * SHARD_ROWS, PIECE_ROWS):
             numbers = range(start, start + PIECE_ROWS)
@@ -56,22 +45,8 @@ def make_shard(path: Path, index: int) -> None:
                 else f"https://host{(n + 1) ** 2 % HOSTS}.example/images/{n + 1:012d}.jpg#top"
                 for n in numbers
             ]
-            texts = [" ".join(each) for each in words[chance.integers(0, len(words), (PIECE_ROWS, 6))].tolist()]
-            columns: dict[str, object] = {
-                "link_id": link_ids(urls),
-                "url": pa.array(urls),
-                "text": pa.array(texts),
-                "page_url": pa.array([url[:-17] for url in urls]),
-                "offset": pa.array(chance.integers(0, 1 << 30, PIECE_ROWS)),
-                "language": pa.array([("en", "de", "und")[n % 3] for n in numbers]),
-                "safety_bin": pa.array((chance.beta(0.15, 6, PIECE_ROWS) * 10).astype(np.int8)),
-            }
-            for use in USES:
-                codes = chance.choice(4, PIECE_ROWS, p=[0.02, 0.05, 0.01, 0.92]).astype(np.int8)
-                columns[use] = pa.DictionaryArray.from_arrays(codes, pa.array(VERDICTS))
-            columns |= {name: pa.array([value] * PIECE_ROWS) for name, value in fixed.items()}
-            arrays = [columns.get(field.name, pa.nulls(PIECE_ROWS, field.type)) for field in LINK_SCHEMA]
-            writer.write(pa.table(arrays, names=LINK_SCHEMA.names))
+            languages = [("en", "de", "und")[n % 3] for n in numbers]
+            writer.write(links_of(chance, urls, [url[:-17] for url in urls], languages, scored=True))
 
 
 def measure(folder: Path, rows: int, workers: int) -> None:
@@ -120,21 +95,5 @@ def _marks(work: Path) -> list[float]:
     return total
 
 
-def main() -> None:
-    """Measure each size and print the table."""
-    options = argparse.ArgumentParser(description="Cells, parts and manifest of synthetic links.")
-    options.add_argument("--rows", type=int, nargs="+", default=[5_000_000, 10_000_000, 20_000_000])
-    options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    options.add_argument("--scratch", type=Path, default=None)
-    given = options.parse_args()
-    print(f"Python {platform.python_version()}, pyarrow {pa.__version__}, {given.workers} workers")
-    for rows in given.rows:
-        folder = Path(tempfile.mkdtemp(prefix="linkwell-cells-", dir=given.scratch))
-        try:
-            measure(folder, rows, given.workers)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 if __name__ == "__main__":
-    main()
+    over_sizes(measure, "cells", "Cells, parts and manifest of synthetic links.")

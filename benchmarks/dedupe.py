@@ -16,6 +16,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -41,26 +42,38 @@ WORDS = ("red", "old", "small", "wet", "bird", "house", "boat", "tree", "at", "d
 def make_shard(path: Path, index: int, rows: int) -> None:
     """Write one shard of synthetic links."""
     chance = np.random.default_rng([7, index])
-    words = np.array(WORDS)
-    fixed = {"language": "en", "crawl": "CC-MAIN-2024-22", "warc": "synthetic.warc.gz", "text_source": "alt"}
     with ParquetWriter(path, LINK_SCHEMA) as writer:
         for _ in range(SHARD_ROWS // PIECE_ROWS):
-            numbers = chance.integers(0, int(rows * DISTINCT_SHARE), PIECE_ROWS)
-            urls = [f"https://host{n % 50_021}.example/images/{n:012d}.jpg" for n in numbers.tolist()]
-            texts = [" ".join(each) for each in words[chance.integers(0, len(words), (PIECE_ROWS, 6))].tolist()]
-            columns: dict[str, object] = {
-                "link_id": link_ids(urls),
-                "url": pa.array(urls),
-                "text": pa.array(texts),
-                "page_url": pa.array([f"https://host{n % 50_021}.example/{n % 97}.html" for n in numbers.tolist()]),
-                "offset": pa.array(chance.integers(0, 1 << 30, PIECE_ROWS)),
-            }
-            for use in USES:
-                codes = chance.choice(4, PIECE_ROWS, p=[0.02, 0.05, 0.01, 0.92]).astype(np.int8)
-                columns[use] = pa.DictionaryArray.from_arrays(codes, pa.array(VERDICTS))
-            columns |= {name: pa.array([value] * PIECE_ROWS) for name, value in fixed.items()}
-            arrays = [columns.get(field.name, pa.nulls(PIECE_ROWS, field.type)) for field in LINK_SCHEMA]
-            writer.write(pa.table(arrays, names=LINK_SCHEMA.names))
+            numbers = chance.integers(0, int(rows * DISTINCT_SHARE), PIECE_ROWS).tolist()
+            urls = [f"https://host{n % 50_021}.example/images/{n:012d}.jpg" for n in numbers]
+            pages = [f"https://host{n % 50_021}.example/{n % 97}.html" for n in numbers]
+            writer.write(links_of(chance, urls, pages, ["en"] * PIECE_ROWS))
+
+
+def links_of(
+    chance: np.random.Generator, urls: list[str], pages: list[str], languages: list[str], *, scored: bool = False
+) -> pa.Table:
+    """Synthetic links in the full schema: captions, verdicts and, where they are scored, safety bins by chance."""
+    rows = len(urls)
+    columns: dict[str, object] = {
+        "link_id": link_ids(urls),
+        "url": pa.array(urls),
+        "text": pa.array(
+            [" ".join(each) for each in np.array(WORDS)[chance.integers(0, len(WORDS), (rows, 6))].tolist()]
+        ),
+        "page_url": pa.array(pages),
+        "offset": pa.array(chance.integers(0, 1 << 30, rows)),
+        "language": pa.array(languages),
+    }
+    if scored:
+        columns["safety_bin"] = pa.array((chance.beta(0.15, 6, rows) * 10).astype(np.int8))
+    for use in USES:
+        codes = chance.choice(4, rows, p=[0.02, 0.05, 0.01, 0.92]).astype(np.int8)
+        columns[use] = pa.DictionaryArray.from_arrays(codes, pa.array(VERDICTS))
+    fixed = {"crawl": "CC-MAIN-2024-22", "warc": "synthetic.warc.gz", "text_source": "alt"}
+    columns |= {name: pa.array([value] * rows) for name, value in fixed.items()}
+    arrays = [columns.get(field.name, pa.nulls(rows, field.type)) for field in LINK_SCHEMA]
+    return pa.table(arrays, names=LINK_SCHEMA.names)
 
 
 class PeakMemory(threading.Thread):
@@ -133,21 +146,27 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main() -> None:
-    """Measure each size and print the table."""
-    options = argparse.ArgumentParser(description="De-duplication of synthetic links.")
+def over_sizes(measure_one: Callable[[Path, int, int], None], name: str, description: str) -> None:
+    """Measure each size that the command line names, in a folder of its own, which goes afterwards.
+
+    Args:
+        measure_one: gets the folder, the number of rows and of workers, and prints one line.
+        name: of the folders.
+        description: of the benchmark.
+    """
+    options = argparse.ArgumentParser(description=description)
     options.add_argument("--rows", type=int, nargs="+", default=[5_000_000, 10_000_000, 20_000_000])
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options.add_argument("--scratch", type=Path, default=None)
     given = options.parse_args()
     print(f"Python {platform.python_version()}, pyarrow {pa.__version__}, {given.workers} workers")
     for rows in given.rows:
-        folder = Path(tempfile.mkdtemp(prefix="linkwell-dedupe-", dir=given.scratch))
+        folder = Path(tempfile.mkdtemp(prefix=f"linkwell-{name}-", dir=given.scratch))
         try:
-            measure(folder, rows, given.workers)
+            measure_one(folder, rows, given.workers)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main()
+    over_sizes(measure, "dedupe", "De-duplication of synthetic links.")
