@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linkwell.build import charset
 from linkwell.build.body import unpack_body
 from linkwell.build.charset import page_as_utf8
 
@@ -98,3 +99,27 @@ def test_any_bytes_decode(body: bytes, content_type: str | None) -> None:
     for prefix in (b"", b"<meta charset="):
         html, _replaced = page_as_utf8(prefix + body, content_type)
         assert html.decode("utf-8").encode() == html
+
+
+@given(
+    st.sampled_from(sorted(charset._OVER_ASCII)),
+    st.lists(st.one_of(st.binary(max_size=6), st.text(max_size=4), st.integers(0, 40)), max_size=12),
+)
+def test_decoding_around_the_letters_changes_nothing(codec: str, parts: list[bytes | str | int]) -> None:
+    """Of a page with few letters beyond ASCII only these are decoded: what comes out, and what raises, is the same."""
+    pieces = (part.encode(codec, "replace") if isinstance(part, str) else part for part in parts)
+    body = b"".join(b"a" * piece if isinstance(piece, int) else piece for piece in pieces)
+
+    def outcome() -> bytes | str:
+        try:
+            return charset._as_utf8(body, codec)
+        except UnicodeDecodeError:
+            return "not in this encoding"
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(charset, "_OVER_ASCII", frozenset())
+        whole = outcome()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(charset, "_FEW_AMONG", 0)
+        patched.setattr(charset, "_WORTH_PASSING_OVER", 3)
+        assert outcome() == whole

@@ -174,3 +174,13 @@ def test_any_page_reads(text: str, data: bytes) -> None:
     page_of(
         f"<figure><img srcset='{text}' data-src='{text}'>{text}<figcaption>{data!r}{text}</figure>og:image<meta property=og:image content='{text}'>"
     )
+
+
+def test_an_element_that_two_rules_could_mean_is_looked_at_once() -> None:
+    """`rel=license` on a picture, a meta or a script is nothing, and does not make them two."""
+    page = page_of(
+        "<img rel=license src=a alt=bird><meta rel=license name=robots content=noai><p rel=license href=p>"
+        "<a rel='x LICENSE' href=l></a>"
+    )
+    assert [(each.url, each.alt) for each in page.images] == [("a", "bird")]
+    assert (page.metas, page.licences) == ([("robots", "noai")], ["l"])

@@ -7,6 +7,9 @@ windows-1252. Labels are those of the Encoding standard, so `iso-8859-1` means w
 
 import codecs
 import re
+from typing import Any
+
+import numpy as np
 
 _PRESCAN_BYTES = 1024
 _META_CHARSET = re.compile(rb"<meta\s[^>]{0,1000}?charset\s*=\s*[\"']?\s*([^\s\"'/>;]{1,40})", re.IGNORECASE)
@@ -63,7 +66,7 @@ def page_as_utf8(body: bytes, content_type: str | None) -> tuple[bytes, bool]:
     if _is_utf8(body):
         return body, False
     # windows-1252 of the standard maps all bytes; Python's leaves five out.
-    return body.decode("cp1252", "replace").encode(), False
+    return _decoded(body, "cp1252")[0], False
 
 
 def _prescan(head: bytes) -> str | None:
@@ -87,6 +90,19 @@ def _codec(label: str) -> str | None:
     return info.name if is_text and info.name not in _NOT_OF_THE_WEB else None
 
 
+_OVER_ASCII = frozenset(
+    {
+        *(f"cp{number}" for number in (866, 874, 932, 949, *range(1250, 1259))),
+        *(f"iso8859-{number}" for number in (*range(2, 12), *range(13, 17))),
+        *("koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "gb18030", "gbk", "big5hkscs", "euc_jp", "euc_kr"),
+    }
+)
+"""Codecs of which every character is one byte of ASCII, or begins with another byte and ends at most one byte after the last such one."""
+_LAST_OF_ASCII = 127
+_FEW_AMONG = 8
+_WORTH_PASSING_OVER = 500
+"""Bytes of ASCII: a call of a codec costs as much as decoding so many."""
+
 _NOT_OF_THE_WEB = frozenset(
     {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined", "utf-7", "mbcs", "oem"}
 )
@@ -106,7 +122,35 @@ def _decoded(body: bytes, codec: str) -> tuple[bytes, bool]:
     if codec == "utf-8" and _is_utf8(body):
         return body, False
     try:
-        # A codec may let half a surrogate pair through, which UTF-8 has not.
-        return body.decode(codec).encode("utf-8", "ignore"), False
+        return _as_utf8(body, codec), False
     except UnicodeDecodeError:
         return body.decode(codec, "replace").encode("utf-8", "ignore"), codec != "cp1252"
+
+
+def _as_utf8(body: bytes, codec: str) -> bytes:
+    """The text in UTF-8; of a page that is ASCII with few other letters only the parts around these go through the codec.
+
+    Raises:
+        UnicodeDecodeError: the bytes are not in the encoding.
+    """
+    if codec in _OVER_ASCII:
+        if body.isascii():
+            return body
+        others = np.frombuffer(body, np.uint8) > _LAST_OF_ASCII
+        if np.count_nonzero(others) * _FEW_AMONG <= len(body):
+            return _around(body, np.flatnonzero(others), codec)
+    # A codec may let half a surrogate pair through, which UTF-8 has not.
+    return body.decode(codec).encode("utf-8", "ignore")
+
+
+def _around(body: bytes, others: "np.ndarray[Any, np.dtype[np.intp]]", codec: str) -> bytes:
+    """The text in UTF-8, given the places of the bytes that are not ASCII."""
+    gaps = np.flatnonzero(np.diff(others) > _WORTH_PASSING_OVER)
+    firsts, lasts = others[np.append(0, gaps + 1)].tolist(), others[np.append(gaps, -1)].tolist()
+    pieces: list[bytes] = []
+    done = 0
+    for first, last in zip(firsts, lasts, strict=True):
+        pieces += body[done:first], body[first : last + 2].decode(codec).encode("utf-8", "ignore")
+        done = last + 2
+    pieces.append(body[done:])
+    return b"".join(pieces)

@@ -159,9 +159,9 @@ class LinkCollector:
             kept = self._filter(page, first, kept)
         counts["images"] += len(page.images)
         if page.headers or page.metas:
-            self._reserve(page, first)
+            self._reserve(page, first, kept)
         if self.keeps_unlinked and len(kept) < len(page.images):
-            self._unlinked += [(page.url, url) for url in self._not_kept(page, first)]
+            self._unlinked += [(page.url, url) for url in self._not_kept(page, first, kept)]
         if kept:
             counts["links"] += len(kept)
             self._add_page(page, first, kept)
@@ -171,20 +171,24 @@ class LinkCollector:
         codes, _stated = _judge(tuple(page.headers), tuple(page.metas), self._policy)
         return _DISALLOW in codes[: USES.index("search")]
 
-    def _reserve(self, page: Page, first: int) -> None:
+    def _reserve(self, page: Page, first: int, kept: list[int]) -> None:
         """Note the pictures of a page that opts out which are no links themselves: the same URL may be one on another page."""
         if not self.opts_out(page):
             return
         codes, _stated = _judge(tuple(page.headers), tuple(page.metas), self._policy)
-        for url in self._not_kept(page, first):
+        for url in self._not_kept(page, first, kept):
             self._reserved[url] = max(codes, self._reserved.get(url, codes), key=lambda held: held.count(_DISALLOW))
 
-    def _not_kept(self, page: Page, first: int) -> Iterator[str]:
-        """The URLs of the page's pictures that are no rows from `first` on."""
-        kept = set(self._urls[first:])
-        for src in dict.fromkeys(image.url for image in page.images):
+    def _not_kept(self, page: Page, first: int, kept: list[int]) -> Iterator[str]:
+        """The URLs of the page's pictures that are no rows from `first` on, which are those of the images `kept`."""
+        images = page.images
+        rows = set(self._urls[first:])
+        others = dict.fromkeys([image.url for image in images])
+        for number in kept:
+            others.pop(images[number].url, None)
+        for src in others:
             url, reason = self._resolver.resolve(src)
-            if reason is None and url not in kept:
+            if reason is None and url not in rows:
                 yield url
 
     def _needs_rules(self, first: int) -> bool:
@@ -412,15 +416,16 @@ class LinkCollector:
         """The rows gathered since the last call, in `LINK_SCHEMA`."""
         rows = self.row_count
         of_page = np.repeat(np.arange(len(self._page_rows), dtype=np.int32), self._page_rows)
+        pages = _numbers(of_page, pa.int32())
 
         verdict_codes = np.array(self._verdicts, np.int8).reshape(-1, len(USES))
 
         def spread(values: list[Any], kind: pa.DataType) -> "pa.Array[Any]":
-            return pa.array(values, kind).take(of_page)
+            return pa.array(values, kind).take(pages)
 
         def verdict(use: str) -> "pa.Array[Any]":
             codes = verdict_codes[of_page, USES.index(use)]
-            return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(VERDICTS, pa.string()))
+            return pa.DictionaryArray.from_arrays(_numbers(codes, pa.int8()), pa.array(VERDICTS, pa.string()))
 
         text = pa.string()
         languages = self._detector.detect(self._texts) if self._detector else [UNSURE] * rows
@@ -430,7 +435,7 @@ class LinkCollector:
             "text": pa.array(self._texts, text),
             "text_source": pa.array([self._text_sources.get(row, ALT) for row in range(rows)], text)
             if self._text_sources
-            else pa.repeat(ALT, rows),
+            else pa.repeat(pa.scalar(ALT, text), rows),
             "width": _sparse(self._widths, rows, pa.int32()),
             "height": _sparse(self._heights, rows, pa.int32()),
             "language": pa.array(languages, text),
@@ -456,6 +461,11 @@ class LinkCollector:
 
 
 _NOTHING = ImageRights()
+
+
+def _numbers(values: "np.ndarray[Any, Any]", kind: pa.DataType) -> "pa.Array[Any]":
+    """Numbers of that kind as an Arrow array; `pa.array` would load numpy's masked arrays to see that they are none (12 ms)."""
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values).data)])
 
 
 def _codes(verdicts: Verdicts) -> Codes:

@@ -43,6 +43,8 @@ def depth_end(html: bytes) -> int:
     >>> depth_end(page) == 2_000 * len(b"<div></b>")
     True
     """
+    if len(html) <= _FEW_TAGS * len(b"<b>"):
+        return len(html)
     codes = np.frombuffer(html, np.uint8)
     tags = np.count_nonzero(codes == ord("<"))
     if tags <= _FEW_TAGS or (tags <= _MANY_TAGS and _may_nest(codes) <= MAX_DEPTH):

@@ -22,6 +22,7 @@ from linkwell.build.archive import MAX_RECORD_BYTES, Archive, reading
 from linkwell.build.columns import BATCH_ROWS, UNLINKED_SCHEMA, LinkCollector
 from linkwell.build.evidence import EVIDENCE_OUTPUT, EvidenceWriter, kept_beside
 from linkwell.build.filters import NO_FILTERS, read_domains
+from linkwell.build.head import read_head
 from linkwell.build.html import read_html_page
 from linkwell.build.language import LanguageDetector
 from linkwell.build.members import Members
@@ -189,13 +190,16 @@ def _read_pages(
             elif record.record_type == WarcRecordType.warcinfo:
                 named = named or _crawl_of_info(record.reader.read(_MAX_INFO_BYTES))
                 collector.crawl = named or UNKNOWN_CRAWL
-            elif captures is not None and (capture := read_capture(record, warc)) is not None:
-                captures.add(capture)
-                counts["well_known_files"] += 1
             else:
-                # Behind it, or in another archive, may be what the page's host says of it.
-                collector.keeps_unlinked = True
-                page = read_html_page(record, warc, counts)
+                head = read_head(record)
+                capture = read_capture(record, head, warc) if captures is not None else None
+                if captures is not None and capture is not None:
+                    captures.add(capture)
+                    counts["well_known_files"] += 1
+                else:
+                    # Behind it, or in another archive, may be what the page's host says of it.
+                    collector.keeps_unlinked = True
+                    page = read_html_page(record, head, warc, counts)
         except OSError as error:
             archive.damaged(record, error)
         if page is not None:

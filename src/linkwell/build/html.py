@@ -4,15 +4,16 @@ import re
 from collections import Counter
 
 from fastwarc.warc import WarcRecord, WarcRecordType
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborCSSSelector, LexborDocumentOptions, LexborHTMLParser, LexborNode
 
 from linkwell.build.body import unpack_body
 from linkwell.build.charset import page_as_utf8
 from linkwell.build.dates import seconds_of
 from linkwell.build.depth import depth_end
+from linkwell.build.head import Head
 from linkwell.build.page import Page, add_header, add_meta, is_licence_rel
 from linkwell.build.pictures import Attributes, find_pictures
-from linkwell.rights import HEADER_NAMES, RSL_LINK, RSL_TYPE
+from linkwell.rights import RSL_LINK, RSL_TYPE
 
 MAX_HTML_BYTES = 8_000_000
 """A longer page is read up to here; the tree of a page takes some ten times its bytes."""
@@ -23,17 +24,15 @@ _LOOKS_LIKE_HTML = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _LINKS = {"link", "a", "area"}
-_READ = ", ".join(
-    (
-        "img, picture, figcaption, meta, base[href]",
-        'script[type*="ld+json" i]',
-        *(f'{each}[rel*="license" i]' for each in sorted(_LINKS)),
-    )
-)
-"""What is looked at, for one walk through the tree."""
+_READ = 'img, picture, figcaption, meta, base[href], script[type*="ld+json" i], [rel*="license" i]:is(link, a, area)'  # no two hold for one
+"""What is looked at, for one walk through the tree; each part of it takes time at every element."""
+_AS_WRITTEN = LexborDocumentOptions.WO_EVENTS.value
+"""Without what follows from the tree's growth: it costs time, and does no more than copy a chosen `<option>` to where it is shown."""
+_SELECTOR = LexborCSSSelector()  # type: ignore[no-untyped-call] # the stub leaves it out
+"""Made once: making one takes a tenth of the walk."""
 
 
-def read_html_page(record: WarcRecord, warc: str, counts: Counter[str]) -> Page | None:
+def read_html_page(record: WarcRecord, head: Head, warc: str, counts: Counter[str]) -> Page | None:
     """The page of one response or resource record, or None where it is no HTML, or a page without images.
 
     Counts `pages`, `wrong_charset`, `pages_cut`, `skipped_not_html`, `skipped_no_http`.
@@ -41,23 +40,19 @@ def read_html_page(record: WarcRecord, warc: str, counts: Counter[str]) -> Page 
     Raises:
         OSError: the archive is damaged here.
     """
-    headers: list[tuple[str, str]] = []
-    content_type = record.headers.get("Content-Type")
+    content_type = head.content_type
     if record.record_type == WarcRecordType.response:
-        if not (content_type or "").startswith("application/http"):
+        if not head.is_http or not (content_type or "").startswith("application/http"):
             counts["skipped_no_http"] += 1
             return None
-        # Chunks and compression are undone here: FastWARC takes a header that no longer holds for damage of the file.
-        record.parse_http(auto_decode="none", strict_mode=False)
-        headers = list(record.http_headers.items())
-        content_type = record.http_headers.get("Content-Type")
+        content_type = head.first("content-type")
     if content_type and not content_type.strip().lower().startswith(_HTML_TYPES):
         counts["skipped_not_html"] += 1
         return None
     body = unpack_body(
         record.reader.read(MAX_HTML_BYTES),
-        _field(headers, "transfer-encoding"),
-        _field(headers, "content-encoding"),
+        head.joined("transfer-encoding"),
+        head.joined("content-encoding"),
         MAX_HTML_BYTES,
     )
     if not content_type and not _LOOKS_LIKE_HTML.match(body):
@@ -75,15 +70,15 @@ def read_html_page(record: WarcRecord, warc: str, counts: Counter[str]) -> Page 
     if end < len(html):
         counts["pages_cut"] += 1
         html = html[:end]
-    target = record.headers.get("WARC-Target-URI") or ""
+    target = head.url
     page = Page(
         url=target[1:-1] if target[:1] == "<" and target[-1:] == ">" else target,
         base="",
         warc=warc,
         offset=record.stream_pos,
-        seen_at=seconds_of(record.headers.get("WARC-Date") or ""),
+        seen_at=seconds_of(head.date),
         images=[],
-        headers=[each for each in headers if each[0].strip().lower() in HEADER_NAMES],
+        headers=head.statements,
     )
     fill_page(page, html)
     return page if page.images else None
@@ -99,14 +94,10 @@ def _may_have_pictures(body: bytes) -> bool:
     return any(word in folded for word in (b"<img", b"og:image", b"imageobject"))
 
 
-def _field(headers: list[tuple[str, str]], name: str) -> str:
-    return ", ".join(value for each, value in headers if each.lower() == name)
-
-
 def fill_page(page: Page, html: bytes) -> None:
     """Put what an HTML text in UTF-8 says into `page`: pictures, base, metas, licence links."""
-    tree = LexborHTMLParser(html)
-    found = tree.css(_READ)
+    tree = LexborHTMLParser(html, options=_AS_WRITTEN)
+    found = _SELECTOR.find(_READ, tree.root) if tree.root is not None else []
     of_tag: dict[str | None, list[LexborNode]] = {}
     for node in found:
         of_tag.setdefault(node.tag, []).append(node)

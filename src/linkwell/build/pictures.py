@@ -9,6 +9,7 @@ that stands.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -38,6 +39,7 @@ _DESCRIPTOR = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([wx])")
 _MAX_SRCSET_CHARACTERS = 20_000
 _DIGITS = re.compile(r"\s*\+?(\d{1,9})")
 _MAX_SIDE = 1_000_000
+_LONGEST_REMEMBERED = 12
 _MAX_JSON_VALUES = 20_000
 _MAX_JSON_CHARACTERS = 1_000_000
 _MAX_CREDIT_CHARACTERS = 500
@@ -80,7 +82,9 @@ def find_pictures(
     """
     found = _Found(page)
     for node in images:
-        _add_img(found, node, nested=nested)
+        attributes = node.attributes
+        around = _around(node) if nested else _NOTHING_AROUND
+        _add_img(found, attributes, around)
     _add_open_graph(found, metas)
     for script in scripts:
         if (script.attributes.get("type") or "").partition(";")[0].strip().lower() == "application/ld+json":
@@ -92,17 +96,17 @@ def find_pictures(
     page.text_sources = found.sources
 
 
-def _add_img(found: _Found, node: LexborNode, *, nested: bool) -> None:
-    attributes = node.attributes
+def _add_img(found: _Found, attributes: Attributes, around: Mapping[str | None, LexborNode]) -> None:
     src, text, source = attributes.get("src") or "", attributes.get("alt") or "", ALT
-    around = _around(node) if nested else _NOTHING_AROUND
     if not text or text.isspace():
-        text, source = ("", ALT)
+        text = ""
         if around or not _MORE_CAPTIONS.isdisjoint(attributes):
             text, source = _other_caption(attributes, around.get("figure"))
     width, height = attributes.get("width"), attributes.get("height")
     size = (pixels(width), pixels(height)) if width or height else _NO_SIZE
-    found.add(src, text, source, size)
+    found.images.append(Image(src, text))
+    found.sizes.append(size)
+    found.sources.append(source)
     picture = around.get("picture")
     if picture is None and _MORE_ADDRESSES.isdisjoint(attributes):
         return
@@ -166,11 +170,20 @@ def largest(srcset: str | None) -> str | None:
 
 def pixels(value: str | None) -> int | None:
     """A declared side as the HTML standard reads a dimension: digits first, then anything but a per cent sign."""
-    match = _DIGITS.match(value) if value else None
-    if match is None or value is None or value[match.end() :].lstrip("0123456789.").startswith("%"):
+    if not value:
+        return None
+    return _remembered_pixels(value) if len(value) <= _LONGEST_REMEMBERED else _pixels(value)
+
+
+def _pixels(value: str) -> int | None:
+    match = _DIGITS.match(value)
+    if match is None or value[match.end() :].lstrip("0123456789.").startswith("%"):
         return None
     side = int(match[1])
     return side if 0 < side <= _MAX_SIDE else None
+
+
+_remembered_pixels = lru_cache(maxsize=4096)(_pixels)
 
 
 def _add_open_graph(found: _Found, metas: Sequence[Attributes]) -> None:

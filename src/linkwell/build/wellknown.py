@@ -18,6 +18,7 @@ from linkwell.build.archive import Archive, reading
 from linkwell.build.body import unpack_body
 from linkwell.build.dates import seconds_of
 from linkwell.build.evidence import kept_beside
+from linkwell.build.head import Head, read_head
 from linkwell.engine import TaskContext
 from linkwell.rights import MAX_WELL_KNOWN_BYTES, PARSER, Capture, host_key, well_known_kind
 
@@ -79,34 +80,32 @@ class CaptureWriter:
         self._held, self._held_bytes = [], 0
 
 
-def read_capture(record: WarcRecord, warc: str) -> Capture | None:
+def read_capture(record: WarcRecord, head: Head, warc: str) -> Capture | None:
     """The well-known file that a record holds, or None where it holds something else, whose body is then not touched.
 
     Raises:
         OSError: the archive is damaged here.
     """
-    if record.record_type not in (WarcRecordType.response, WarcRecordType.resource):
-        return None
-    url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
+    url = head.url.strip("<>")
     kind = well_known_kind(url)
-    http = None
+    status, location = 0, None
     if record.record_type == WarcRecordType.response:
-        if kind is None and not (record.headers.get("Content-Type") or "").startswith("application/http"):
-            return None
-        record.parse_http(auto_decode="none", strict_mode=False)
-        http = record.http_headers
+        http = record.http_headers if head.is_http else None
         if http is None:
             return None
-        kind = kind or well_known_kind(url, http.get("Content-Type"))
+        kind = kind or well_known_kind(url, head.first("content-type"))
+        if kind is None:
+            return None
+        status, location = http.status_code or 0, head.first("location")
     if kind is None:
         return None
-    status, location, coding, transfer = 0, None, "", ""
-    if http is not None:
-        status, location = http.status_code or 0, http.get("Location")
-        coding, transfer = http.get("Content-Encoding") or "", http.get("Transfer-Encoding") or ""
-    body = unpack_body(record.reader.read(MAX_WELL_KNOWN_BYTES), transfer, coding, MAX_WELL_KNOWN_BYTES)
-    seen_at = seconds_of(record.headers.get("WARC-Date") or "")
-    return Capture(url, kind, status, location, body, seen_at, warc, record.stream_pos)
+    body = unpack_body(
+        record.reader.read(MAX_WELL_KNOWN_BYTES),
+        head.first("transfer-encoding") or "",
+        head.first("content-encoding") or "",
+        MAX_WELL_KNOWN_BYTES,
+    )
+    return Capture(url, kind, status, location, body, seconds_of(head.date), warc, record.stream_pos)
 
 
 class CollectParams(msgspec.Struct, frozen=True):
@@ -127,7 +126,9 @@ def collect_captures(context: TaskContext) -> None:
     with reading(source):
         for record in archive.records():
             try:
-                capture = read_capture(record, PurePosixPath(source).name)
+                if record.record_type not in (WarcRecordType.response, WarcRecordType.resource):
+                    continue
+                capture = read_capture(record, read_head(record), PurePosixPath(source).name)
             except OSError as error:
                 archive.damaged(record, error)
                 continue
