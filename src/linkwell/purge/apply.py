@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +42,7 @@ from linkwell.purge.receipt import (
 )
 from linkwell.purge.records import record_of, records_of
 from linkwell.purge.rewrite import RECORD, InPlace, UnitRecord, UnitsTask
+from linkwell.purge.seen import Seen, read_seen, write_seen
 from linkwell.purge.surroundings import surroundings
 from linkwell.purge.unit import TableQuery, Unit
 from linkwell.recall import Recalled
@@ -127,14 +128,16 @@ def apply(
         wanted = _wanted(found, recalled, run, options)
         tellers = telling_units(found)
         others = [unit for unit in found.units if unit not in tellers]
-        records = _run(found, others, wanted, recalled, run, engine=engine, options=options)
+        seen = {} if options.hash_all or options.thorough else read_seen(state)
+        records = _run(found, others, wanted, recalled, run, engine=engine, options=options, seen=seen)
         if any(record.problem is not None for record in records):
             records += [_waiting(found, unit, hash_all=options.hash_all) for unit in tellers]
         else:
-            records += _run(found, tellers, wanted, recalled, run, engine=engine, options=options)
+            records += _run(found, tellers, wanted, recalled, run, engine=engine, options=options, seen=seen)
         statement = _statement(found, records, recalled, journal, feed=feed, receipts=receipts, options=options)
         statement = msgspec.structs.replace(statement, problems=waiting | statement.problems)
         receipt = sign(statement, signing_key)
+        write_seen(state, {record.name: record.seen for record in records if record.seen is not None})
         with storage_errors(receipts):
             store_receipt(receipts, receipt)
         _end(copy, run)
@@ -184,6 +187,7 @@ def _run(
     *,
     engine: Engine,
     options: PurgeOptions,
+    seen: Mapping[str, Seen],
 ) -> list[UnitRecord]:
     """Purge some units by tasks of the engine; what became of each."""
     _forget_problems(run)
@@ -201,6 +205,7 @@ def _run(
             thorough=options.thorough,
             in_place=options.in_place,
             large=found.large,
+            seen={unit.name: seen[unit.name] for unit in units if unit.name in seen},
         )
         inputs = tuple(local_input(found.root / name) for unit in units for name in unit.files)
         folders = tuple(local_input(found.root / unit.folder) for unit in units if unit.folder is not None)

@@ -23,6 +23,7 @@ from linkwell.purge.match import Wanted
 from linkwell.purge.note import Note, finish, note_path, read_note, write_note
 from linkwell.purge.receipt import FileRecord
 from linkwell.purge.records import after_note, folder_record, record_of, records_of
+from linkwell.purge.seen import Seen
 from linkwell.purge.unit import InPlaceKind, Kind, Scan, Sight, Unit
 
 RECORD = "record.json"
@@ -44,6 +45,7 @@ class UnitsTask(msgspec.Struct, frozen=True):
     thorough: bool = False
     in_place: InPlace = "auto"
     large: bool = False
+    seen: dict[str, Seen] = {}
 
 
 class UnitRecord(msgspec.Struct, frozen=True):
@@ -54,13 +56,14 @@ class UnitRecord(msgspec.Struct, frozen=True):
     unidentified: int = 0
     hard_links: int = 0
     problem: str | None = None
+    seen: Seen | None = None
 
 
 def purge_units(context: TaskContext) -> None:
     """Purge units one after the other and record them. Never raises for trouble with a unit's own files."""
     task = context.params(UnitsTask)
     run = Path(task.run_folder)
-    sight = Sight(Path(task.copy), Wanted.load(run), task.keys_name_cells, task.thorough, task.large)
+    sight = Sight(Path(task.copy), Wanted.load(run), task.keys_name_cells, task.thorough, task.large, task.seen)
     records = []
     for unit in task.units:
         note = note_path(run, unit)
@@ -81,7 +84,7 @@ def _purge(sight: Sight, unit: Unit, path: Path, *, hash_all: bool, in_place: In
         noted = _resumed(sight.root, noted, scan, path)
     before = records_of(sight.root, unit, hashed=hash_all)
     if not scan.hit:
-        return UnitRecord(unit.name, _all(before, {}, noted), scan.unidentified)
+        return UnitRecord(unit.name, _all(before, {}, noted), scan.unidentified, seen=scan.seen)
     _check_writable(sight.root, scan)
     links = sum((sight.root / touch.name).stat().st_nlink > 1 for touch in scan.touched)
     changing = _changed_in_place(kind, sight, scan, in_place)

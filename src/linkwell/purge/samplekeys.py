@@ -130,6 +130,14 @@ class SampleRuns:
         return len(keys) if in_order else len(np.unique(keys))
 
 
+def cells_named(keys: Names) -> npt.NDArray[np.int64]:
+    """The cells that keys without folder name; -1 for a key of another form."""
+    if keys.dtype.itemsize != _KEY_DIGITS:
+        return np.array([cell_of_key(key.decode("utf-8", "replace")) for key in keys.tolist()], dtype=np.int64)
+    numbers, sound = _decimal(np.ascontiguousarray(_letters(keys).T))
+    return np.where(sound, numbers // 10**_ROW_DIGITS, -1)
+
+
 def _all_numbers(names: Names) -> tuple[npt.NDArray[np.int64] | None, int]:
     """Keys as numbers, and of how many digits; None where not all are of that form."""
     digits = names[0].find(b".") if len(names) else 0

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linkwell.purge.parquet import ParquetScan, rewrite_parquet, scan_parquet
-from linkwell.purge.samplekeys import NO_KEYS
+from linkwell.purge.samplekeys import NO_KEYS, cells_named
+from linkwell.purge.seen import seen_now
 from linkwell.purge.stats import STATS_SUFFIX, new_stats
 from linkwell.purge.unit import Listing, Scan, Sight, Touch, Unit, stem_of, suffix_of
 from linkwell.purge.webdataset import TarScan, rewrite_tar, scan_tar, wipe_in_place
@@ -49,11 +50,14 @@ class ShardKind:
     def scan(self, sight: Sight, unit: Unit) -> Scan:
         """Find what is recalled. A sample found in one of the files goes from all of them."""
         tar_name, parquet_name = unit.files[0], _with_suffix(unit, PARQUET_SUFFIXES)
-        parquet = None
+        parquet = now = None
         if parquet_name:
+            now = seen_now(sight.root / tar_name, sight.root / parquet_name)
             parquet = scan_parquet(
                 sight.root / parquet_name, sight.wanted, ours=sight.ours, with_keys=True, thorough=sight.thorough
             )
+            if now is not None and sight.seen.get(tar_name) == now and _needs_no_walk(sight, parquet):
+                return Scan(unit, found=Found(None, parquet), seen=now)
         tar = scan_tar(
             sight.root / tar_name,
             sight.wanted,
@@ -65,7 +69,8 @@ class ShardKind:
         )
         if parquet and parquet.keys is not None and tar.hit_keys:
             parquet = replace(parquet, hits=parquet.hits | rows_with_keys(parquet.keys, tar.hit_keys))
-        return scan_siblings(sight, unit, Found(tar, parquet), tar.unidentified)
+        scan = scan_siblings(sight, unit, Found(tar, parquet), tar.unidentified)
+        return replace(scan, seen=now) if tar.all_listed and not scan.hit else scan
 
     def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
         """Write tar, stats or parquet anew."""
@@ -110,6 +115,13 @@ class ParquetKind:
     def write(self, sight: Sight, scan: Scan, name: str, target: Path) -> str | None:
         """Write parquet or stats anew."""
         return write_sibling(sight, scan, name, target)
+
+
+def _needs_no_walk(sight: Sight, parquet: ParquetScan) -> bool:
+    """Whether the table shows that nothing in the tar is recalled, all samples of which are known to be in it."""
+    if sight.thorough or parquet.told is None or parquet.hits.any():
+        return False
+    return not (sight.ours and sight.wanted.has_cells(cells_named(parquet.keys_of(parquet.told))).any())
 
 
 def rows_with_keys(keys: "pa.ChunkedArray[Any]", gone: Collection[str]) -> npt.NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """What every kind of copy has in common: units of files that are purged together, what is found in one, who rewrites it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 
 from linkwell.purge.match import Wanted
+from linkwell.purge.seen import Seen
 
 
 class TableQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +68,8 @@ class Scan:
     unidentified: int = 0
     """Samples or rows of which nothing says which link they are."""
     found: Any = None
+    seen: Seen | None = None
+    """What a later purge may go by as long as the files do not change."""
 
     @property
     def hit(self) -> bool:
@@ -86,6 +89,8 @@ class Sight:
     """Look at every statement of identity, also where another one has answered."""
     large: bool = False
     """The copy has gigabytes of tar archives: loading compiled code pays."""
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """What earlier purges saw in shards, by the name of the tar; it spares a walk where nothing has changed."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from linkwell.purge.tar import BLOCK, filler_header, kept_ranges
 from linkwell.purge.tarindex import TarIndex, read_index
 
 _CHUNK_BYTES = 1 << 20
+_HASHED_BYTES = 1 << 18
+"""Read at a time to be hashed: what the processor's own cache holds."""
 MAX_JSON_BYTES = 16_777_216
 _MAX_FILLER_BYTES = 1 << 32
 _CELL_NUMBERS = 1 << 32
@@ -49,6 +51,8 @@ class TarScan:
     """Samples that stay although nothing says which link they are."""
     unwiped: int = 0
     """Fillers of a killed run whose old bytes are still there."""
+    all_listed: bool = False
+    """Whether the sibling parquet says of every sample which link it is."""
 
     @property
     def hit(self) -> bool:
@@ -123,6 +127,7 @@ def scan_tar(
         removed + unwiped,
         runs.count(runs.named & ~told & ~hit),
         len(unwiped),
+        bool((known | ~runs.named).all()),
     )
 
 
@@ -254,10 +259,10 @@ def rewrite_tar(source: Path, target: Path, removed: list[tuple[int, int]]) -> s
 def _hash(reader: int, ranges: list[tuple[int, int]]) -> str:
     """SHA-256 of some ranges of a file, one after the other."""
     digest = hashlib.sha256()
-    buffer = bytearray(_CHUNK_BYTES)
+    buffer = bytearray(_HASHED_BYTES)
     for start, end in ranges:
-        for place in range(start, end, _CHUNK_BYTES):
-            count = os.preadv(reader, [memoryview(buffer)[: min(_CHUNK_BYTES, end - place)]], place)
+        for place in range(start, end, _HASHED_BYTES):
+            count = os.preadv(reader, [memoryview(buffer)[: min(_HASHED_BYTES, end - place)]], place)
             digest.update(memoryview(buffer)[:count])
     return digest.hexdigest()
 
