@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkwell.purge.match import cell_of_key
@@ -15,6 +15,7 @@ digits = st.integers(1, 18).flatmap(lambda n: st.lists(st.text("0123456789", min
 others = st.lists(st.text("0a./", min_size=1, max_size=20).map(lambda key: key.strip("/") or "a"), min_size=1)
 
 
+@settings(deadline=None)
 @given(
     keys=st.one_of(digits, digits, others),
     copies=st.integers(1, 3),
@@ -47,6 +48,7 @@ def test_runs_are_the_same_however_keys_are_compared(
     assert known.tolist() == [key in listed for key in base]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.text("ab\u00e9", min_size=1, max_size=3), st.text("0", min_size=3, max_size=3)))
 )
