@@ -45,7 +45,9 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Keep a link dataset: build, populate, audit, take reports, release, recall, purge.",
+    help="Keep a link dataset: build, populate, audit, take reports, release, recall, purge.\n\n"
+    "To see it all at work: linkwell demo. To begin: linkwell init DIR. What is missing: linkwell doctor.\n\n"
+    "Exit codes: 0 done, 1 done but something needs you, 2 wrong usage, 3 could not be done, 130 stopped.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -61,7 +63,10 @@ def program(
     workspace: Annotated[
         Path | None,
         typer.Option(
-            "--workspace", "-w", help="The workspace's folder. [default: $LINKWELL_WORKSPACE or the current folder]"
+            "--workspace",
+            "-w",
+            metavar="DIR",
+            help="The workspace's folder. [default: $LINKWELL_WORKSPACE or the current folder]",
         ),
     ] = None,
     version: Annotated[  # noqa: ARG001 - its callback answers

@@ -151,11 +151,19 @@ def expand(
     context: typer.Context,
     embeddings: Annotated[
         list[Path] | None,
-        typer.Option("--embeddings", metavar="DIR", help="A folder with img_emb/*.npy and metadata/*.parquet."),
+        typer.Option(
+            "--embeddings", metavar="DIR", help="A folder with img_emb/*.npy and metadata/*.parquet. Repeatable."
+        ),
     ] = None,
-    neighbours: Annotated[int, typer.Option("--neighbours", min=1, help="At most so many of each entry.")] = 20,
+    neighbours: Annotated[
+        int,
+        typer.Option(
+            "--neighbours", min=1, metavar="N", help="Propose at most so many neighbours of each upheld link."
+        ),
+    ] = 20,
     min_similarity: Annotated[
-        float, typer.Option("--min-similarity", min=-1, max=1, help="Cosine of a neighbour.")
+        float,
+        typer.Option("--min-similarity", min=-1, max=1, metavar="COSINE", help="From where on a link is a neighbour."),
     ] = 0.9,
     workspace: WorkspaceOption = None,
     *,
@@ -249,7 +257,11 @@ def live(  # noqa: PLR0917 - Typer passes by name
     release: _ReleaseOption = None,
     allow_net: Annotated[
         list[str] | None,
-        typer.Option("--allow-net", metavar="CIDR", help="A private network that may be connected to all the same."),
+        typer.Option(
+            "--allow-net",
+            metavar="CIDR",
+            help="A network that may be reached although it is not public, as 10.0.0.0/8. Repeatable.",
+        ),
     ] = None,
     workspace: WorkspaceOption = None,
     *,
@@ -304,10 +316,15 @@ def report(
     ] = None,
     copies: Annotated[
         list[Path] | None,
-        typer.Option("--copy", metavar="DIR", help="A populated copy: its tables tell which links were dead."),
+        typer.Option(
+            "--copy", metavar="DIR", help="A populated copy: its tables tell which links were dead. Repeatable."
+        ),
     ] = None,
     confidence: Annotated[
-        float, typer.Option("--confidence", min=0.5, max=0.999999, help="Of the bound on what may be left.")
+        float,
+        typer.Option(
+            "--confidence", min=0.5, max=0.999999, metavar="SHARE", help="How sure the bound on what may be left is."
+        ),
     ] = 0.99,
     workspace: WorkspaceOption = None,
     *,

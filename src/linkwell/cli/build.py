@@ -19,7 +19,7 @@ def build(  # noqa: PLR0917 - one parameter for each option
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE…",
+            metavar="SOURCE",
             help="WAT or WARC files, gzipped or not: paths, URLs, patterns, folders, or lists of them (.txt, .paths.gz, @LIST).",
         ),
     ],

@@ -109,11 +109,14 @@ def show(  # noqa: PLR0917 - Typer passes by name
 
 
 def report(
-    urls: Annotated[list[str] | None, typer.Argument(metavar="URL…", help="What is reported.")] = None,
+    urls: Annotated[list[str] | None, typer.Argument(metavar="URL", help="What is reported.")] = None,
     *,
     kind: Annotated[ReportKind, typer.Option("--kind", help="What it is about; sets the clock.")],
     file: Annotated[
-        Path | None, typer.Option("--file", help="More URLs, one a line; '-' is standard input.", allow_dash=True)
+        Path | None,
+        typer.Option(
+            "--file", metavar="FILE", help="A file with more URLs, one a line; '-' is standard input.", allow_dash=True
+        ),
     ] = None,
     covered: Annotated[
         bool | None,
@@ -148,7 +151,7 @@ def report(
 
 def propose(
     case: CaseArgument,
-    decision: Annotated[Decision, typer.Argument(help="What should be done.")],
+    decision: Annotated[Decision, typer.Argument(metavar="DECISION", help="What should be done.")],
     *,
     who: WhoOption,
     replace: Annotated[bool, typer.Option("--replace", help="Put this in the place of an open proposal.")] = False,

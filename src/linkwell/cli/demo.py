@@ -23,7 +23,9 @@ def demo(
         list[Path] | None,
         typer.Option("--warc", metavar="FILE", help="Start from this archive instead; no network is used. Repeatable."),
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 is one for each core.")] = 0,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, metavar="N", help="Processes; 0 is one for each core.")
+    ] = 0,
     *,
     as_json: JsonOption = False,
 ) -> None:

@@ -74,7 +74,7 @@ def credit(  # noqa: PLR0917 - Typer declares options as arguments
     to: Annotated[Path, typer.Argument(metavar="TO", help="The file to write.")],
     urls: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[URL…]", help="Only these links, by their URLs as stored. [default: all]"),
+        typer.Argument(metavar="URL", help="Only these links, by their URLs as stored. [default: all]"),
     ] = None,
     release: ReleaseOption = None,
     output: Annotated[str, typer.Option("--as", metavar="FORMAT", help="text, csv or json.")] = "text",

@@ -93,7 +93,7 @@ def make_key(
 
 def rotate(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="root, targets, snapshot or timestamp.")],
-    numbers: Annotated[list[int], typer.Argument(metavar="N…", help="Which of the role's keys, from 1.")],
+    numbers: Annotated[list[int], typer.Argument(metavar="N", help="Which of the role's keys, from 1.")],
     public: Annotated[
         Path | None,
         typer.Option("--public", metavar="FILE", help="Public half of a key whose holder made it elsewhere."),

@@ -19,7 +19,7 @@ def import_(  # noqa: PLR0917 - Typer declares options as arguments
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILES…",
+            metavar="FILE",
             help="Parquet files; lists as txt, csv, tsv, json or jsonl, compressed or not; URLs of these; or folders.",
         ),
     ],
@@ -42,7 +42,7 @@ def import_(  # noqa: PLR0917 - Typer declares options as arguments
     ] = None,
     encoding: Annotated[
         str | None,
-        typer.Option("--encoding", metavar="E", help="Of lists without a byte order mark. [default: utf-8]"),
+        typer.Option("--encoding", metavar="E", help="Encoding of lists without a byte order mark. [default: utf-8]"),
     ] = None,
     crawl: Annotated[
         str, typer.Option("--crawl", metavar="NAME", help="What the links' column crawl is to say.")

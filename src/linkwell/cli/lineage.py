@@ -29,19 +29,20 @@ def add_lineage_commands(app: typer.Typer) -> None:
 
 def add(  # noqa: PLR0917 - Typer declares options as arguments
     name: NameArgument,
-    kind: Annotated[str, typer.Option("--kind", help="copy, embedding, index, model or dataset.")],
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="copy, embedding, index, model or dataset.")],
     source: Annotated[
-        list[str], typer.Option("--from", metavar="SOURCE", help="A release, or another entry; may be given again.")
+        list[str], typer.Option("--from", metavar="SOURCE", help="A release, or another entry. Repeatable.")
     ],
     who: WhoOption,
-    holder: Annotated[str, typer.Option("--holder", help="Who holds it. [default: ourselves]")] = "",
-    contact: Annotated[str, typer.Option("--contact", help="How the holder is reached.")] = "",
-    place: Annotated[str, typer.Option("--place", help="Where it is.")] = "",
+    holder: Annotated[str, typer.Option("--holder", metavar="NAME", help="Who holds it. [default: ourselves]")] = "",
+    contact: Annotated[str, typer.Option("--contact", metavar="TEXT", help="How the holder is reached.")] = "",
+    place: Annotated[str, typer.Option("--place", metavar="TEXT", help="Where it is.")] = "",
     receipt: Annotated[
         Path | None, typer.Option("--receipt", metavar="FILE", help="Receipt of the last purge of it.")
     ] = None,
     fingerprint: Annotated[
-        str | None, typer.Option("--fingerprint", help="Fingerprint of the key that must have signed the receipt.")
+        str | None,
+        typer.Option("--fingerprint", metavar="HEX", help="Fingerprint of the key that must have signed the receipt."),
     ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,

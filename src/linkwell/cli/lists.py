@@ -40,6 +40,7 @@ _FormatOption = Annotated[
     str | None,
     typer.Option(
         "--format",
+        metavar="NAME",
         help="signals, tx-csv, pdq-lines, ncmec-xml, stopncii-json, threatexchange-json, tat-json, arachnid-json; md5, sha1, "
         "sha256, pdq or url for bare signals; or a mapping under [lists.mappings] in linkwell.toml. "
         "[default: told from the first lines]",

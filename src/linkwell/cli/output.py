@@ -16,7 +16,11 @@ from linkwell.engine import Engine, LocalEngine
 WorkspaceOption = Annotated[
     Path | None,
     typer.Option(
-        "--workspace", "-w", envvar="LINKWELL_WORKSPACE", help="The workspace's folder. [default: the current folder]"
+        "--workspace",
+        "-w",
+        envvar="LINKWELL_WORKSPACE",
+        metavar="DIR",
+        help="The workspace's folder. [default: the current folder]",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]

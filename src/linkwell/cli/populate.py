@@ -52,23 +52,29 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
         typer.Option("--url-list", metavar="FILE", help="Import this list of URLs first, as linkwell import does."),
     ] = None,
     url_column: Annotated[
-        str | None, typer.Option("--url-column", metavar="C", help="Of that list. [default: by its name]")
+        str | None, typer.Option("--url-column", metavar="C", help="Its column with the URL. [default: by its name]")
     ] = None,
     caption_column: Annotated[
-        str | None, typer.Option("--caption-column", metavar="C", help="Of that list. [default: by its name]")
+        str | None,
+        typer.Option("--caption-column", metavar="C", help="Its column with the text. [default: by its name]"),
     ] = None,
     shard_rows: Annotated[
         int | None,
-        typer.Option("--shard-rows", min=1, help="Links in a shard of a build. [default: as the settings say]"),
+        typer.Option(
+            "--shard-rows", min=1, metavar="N", help="Links in a shard of a build. [default: as the settings say]"
+        ),
     ] = None,
     _img2dataset_compat: Annotated[
         bool, typer.Option(SWITCH, help="Take img2dataset's options and defaults, as --output_folder.")
     ] = False,
-    size: Annotated[int, typer.Option("--size", help="Pixels of the side that --resize names.")] = 256,
+    size: Annotated[
+        int, typer.Option("--size", metavar="PIXELS", help="Pixels of the side that --resize names.")
+    ] = 256,
     resize: Annotated[
         str,
         typer.Option(
             "--resize",
+            metavar="MODE",
             help="keep_ratio: shorter side; keep_ratio_largest: longer side; center_crop: middle square; "
             "border: white to a square; no: the full size, encoded again.",
         ),
@@ -76,21 +82,32 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     only_if_bigger: Annotated[
         bool, typer.Option("--resize-only-if-bigger", help="Leave smaller pictures as large as they are.")
     ] = False,
-    image_format: Annotated[str, typer.Option("--format", help="Encode as jpg, png or webp.")] = "jpg",
+    image_format: Annotated[str, typer.Option("--format", metavar="NAME", help="Encode as jpg, png or webp.")] = "jpg",
     quality: Annotated[
         int | None,
-        typer.Option("--quality", help="1-100; for png the compression, 0-9. [default: as the settings say]"),
+        typer.Option(
+            "--quality", metavar="N", help="1-100; for png the compression, 0-9. [default: as the settings say]"
+        ),
     ] = None,
     min_image_size: Annotated[
-        int, typer.Option("--min-image-size", help="Refuse pictures whose shorter side has fewer pixels.")
+        int,
+        typer.Option("--min-image-size", metavar="PIXELS", help="Refuse pictures whose shorter side has fewer pixels."),
     ] = 0,
     max_aspect_ratio: Annotated[
         float,
-        typer.Option("--max-aspect-ratio", help="Refuse pictures longer than so many times their width; 0: none."),
+        typer.Option(
+            "--max-aspect-ratio",
+            metavar="RATIO",
+            help="Refuse pictures whose longer side is more than so many times the shorter; 0: no limit.",
+        ),
     ] = 0.0,
     output: Annotated[
         str,
-        typer.Option("--output", help="webdataset: tar shards; files: a folder a shard; parquet: images in the table."),
+        typer.Option(
+            "--output",
+            metavar="KIND",
+            help="webdataset: tar shards; files: a folder a shard; parquet: images in the table.",
+        ),
     ] = "webdataset",
     boxes: Annotated[
         Path | None,
@@ -127,7 +144,12 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
         ),
     ] = None,
     respect: Annotated[
-        str, typer.Option("--respect", help="Uses whose refusal is obeyed, with commas; none for none.")
+        str,
+        typer.Option(
+            "--respect",
+            metavar="USES",
+            help="Uses whose refusal is obeyed, of train_ai, tdm and search, with commas; or none.",
+        ),
     ] = "train_ai,tdm",
     verify_hash: Annotated[
         Path | None,
@@ -167,7 +189,9 @@ def populate(  # noqa: PLR0917 - Typer declares options as arguments
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=0, help="Processes; 0 is one for each core. [default: as the settings say]"),
+        typer.Option(
+            "--workers", min=0, metavar="N", help="Processes; 0 is one for each core. [default: as the settings say]"
+        ),
     ] = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,

@@ -40,18 +40,23 @@ StateOption = Annotated[
     ),
 ]
 DatasetOption = Annotated[
-    str | None, typer.Option("--dataset", help="Which dataset of the feed. [default: what the copy says]")
+    str | None,
+    typer.Option("--dataset", metavar="NAME", help="Which dataset of the feed. [default: what the copy says]"),
 ]
 AllowNetOption = Annotated[
     list[str] | None,
-    typer.Option("--allow-net", help="A network (CIDR) that may be reached although it is not public.", metavar="CIDR"),
+    typer.Option(
+        "--allow-net",
+        help="A network that may be reached although it is not public, as 10.0.0.0/8. Repeatable.",
+        metavar="CIDR",
+    ),
 ]
 
 AliasesOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--aliases",
-        help="Parquet, or a folder of it, with URLs or link ids beside the ids other projects use; may be given again.",
+        help="Parquet, or a folder of it, with URLs or link ids beside the ids other projects use. Repeatable.",
         metavar="FILE",
     ),
 ]
@@ -61,9 +66,11 @@ TablesOption = Annotated[
 ]
 KeyOption = Annotated[
     Path | None,
-    typer.Option("--key", help="Ed25519 key (PEM) to sign the receipt. [default: one of its own, made at first use]"),
+    typer.Option(
+        "--key", metavar="PEM", help="Ed25519 key to sign the receipt. [default: one of its own, made at first use]"
+    ),
 ]
-WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 is one for each core.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, metavar="N", help="Processes; 0 is one for each core.")]
 HashAllOption = Annotated[
     bool,
     typer.Option(
@@ -221,10 +228,12 @@ def verify_(  # noqa: PLR0917 - same
     copy: CopyArgument,
     feed: FeedOption,
     receipt: Annotated[
-        Path | None, typer.Option("--receipt", help="The receipt. [default: the newest in the state folder]")
+        Path | None,
+        typer.Option("--receipt", metavar="FILE", help="The receipt. [default: the newest in the state folder]"),
     ] = None,
     fingerprint: Annotated[
-        str | None, typer.Option("--fingerprint", help="Fingerprint of the key that must have signed the receipt.")
+        str | None,
+        typer.Option("--fingerprint", metavar="HEX", help="Fingerprint of the key that must have signed the receipt."),
     ] = None,
     root: RootOption = None,
     state: StateOption = None,

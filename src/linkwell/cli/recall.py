@@ -96,7 +96,7 @@ def create(
         ),
     ] = None,
     second: Annotated[
-        str | None, typer.Option("--second", metavar="WHO2", help="Who agrees to that: another person.")
+        str | None, typer.Option("--second", metavar="WHO2", help="Who agrees to --override: another person.")
     ] = None,
     workspace: WorkspaceOption = None,
     *,
@@ -269,7 +269,7 @@ def urgent(
     second: Annotated[str, typer.Option("--second", metavar="WHO2", help="Who agrees: another person.")],
     to: Annotated[
         list[str] | None,
-        typer.Option("--to", metavar="NAME", help="A holder to tell; may be repeated. By default all."),
+        typer.Option("--to", metavar="NAME", help="A holder to tell. Repeatable. [default: all]"),
     ] = None,
     workspace: WorkspaceOption = None,
     *,

@@ -150,7 +150,9 @@ def withdraw(
     version: Annotated[str, typer.Argument(metavar="VERSION", help="The release's version, or `all`.")],
     who: WhoOption,
     second: Annotated[str, typer.Option("--second", metavar="WHO2", help="Who agrees: another person.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the log and nowhere else.")],
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the log and nowhere else.")
+    ],
     *,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -189,13 +191,17 @@ def get(
     folder: Annotated[Path, typer.Argument(metavar="TO", help="Where the release goes.")],
     feed: FeedOption,
     version: Annotated[
-        str | None, typer.Option("--release", "--version", metavar="V", help="Which. [default: the newest]")
+        str | None, typer.Option("--release", "--version", metavar="V", help="Which release. [default: the newest]")
     ] = None,
     *,
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Where the feed has several.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", metavar="NAME", help="Which dataset, where the feed has several.")
+    ] = None,
     root: RootOption = None,
     allow_net: AllowNetOption = None,
-    connections: Annotated[int, typer.Option("--connections", help="Parts in flight at once, 1 to 16.")] = 4,
+    connections: Annotated[
+        int, typer.Option("--connections", metavar="N", help="Parts in flight at once, 1 to 16.")
+    ] = 4,
     as_json: JsonOption = False,
 ) -> None:
     """Get a release from a feed, every part checked; needs no workspace. Given again, it goes on, or takes a new revision.

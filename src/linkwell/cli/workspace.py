@@ -19,7 +19,7 @@ def add_workspace_commands(app: typer.Typer) -> None:
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
-    dataset: Annotated[str, typer.Option(help="Name of the dataset.")] = "links",
+    dataset: Annotated[str, typer.Option("--dataset", metavar="NAME", help="Name of the dataset.")] = "links",
     as_json: JsonOption = False,
 ) -> None:
     """Make a workspace: the folder that holds a dataset's builds, ledger, lists, cases, releases and feed.
@@ -60,7 +60,7 @@ def doctor(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
 
 def worker(
     folder: Annotated[Path, typer.Argument(metavar="STAGE", help="A stage's folder, with its tasks.json.")],
-    task: Annotated[int, typer.Option("--task", help="Index of the task.")],
+    task: Annotated[int, typer.Option("--task", metavar="N", help="Index of the task.")],
     as_json: JsonOption = False,
 ) -> None:
     """Run one task of a stage, as a batch scheduler's array job does; a task that is done is not done again.
