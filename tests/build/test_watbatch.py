@@ -23,6 +23,7 @@ from linkwell.build.columns import LinkCollector
 from linkwell.build.filters import NO_FILTERS
 from linkwell.build.wat import read_wat_page
 from linkwell.build.watbatch import WatBatch, WatRecords
+from linkwell.build.watfacts import MAX_STATED
 
 Told = tuple[dict[str, int], list[dict[str, Any]], list[Any], list[dict[str, Any]]]
 
@@ -274,6 +275,22 @@ def test_crawlers_of_a_policy(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
         collector(NO_FILTERS),
     )
     assert batch.unusual() == [0]
+
+
+@pytest.mark.parametrize("count", [1, MAX_STATED - 1, MAX_STATED, MAX_STATED + 1, 3 * MAX_STATED])
+def test_pages_with_many_statements(count: int) -> None:
+    """Of headers, metas, head links and bases, in any number, beside a page that states nothing and one with a licence in its body."""
+    metas = [{"name": "robots", "content": f"max-snippet:{number}"} for number in range(count)]
+    licences = [
+        {"path": "LINK@/href", "rel": "license", "url": f"/licence/{number}", "type": "x"} for number in range(2)
+    ]
+    full = wat_value(
+        links=IMAGES,
+        head={"Metas": metas, "Base": ["/b/", "/c/"], "Link": licences},
+        headers={"X-Robots-Tag": ["all", "noarchive"], "tdm-reservation": "0"},
+    )
+    body_licence = wat_value(links=[*IMAGES, {"path": "A@/href", "url": "/l", "rel": "license"}])
+    agree([compact(full), compact(wat_value(links=IMAGES)), compact(body_licence), compact(full, ascii_only=True)])
 
 
 @pytest.mark.parametrize("batched", [True, False])

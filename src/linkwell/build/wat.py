@@ -50,6 +50,15 @@ class _Head(msgspec.Struct, gc=False):
     links: list[_HeadLink] = msgspec.field(default_factory=list, name="Link")
 
 
+class Stated(msgspec.Struct, gc=False):
+    """What a page states outside its links, as the compiled reader tells it."""
+
+    headers: dict[str, str | list[str]]
+    metas: list[_Meta]
+    links: list[_HeadLink]
+    base: str | list[str]
+
+
 class _Html(msgspec.Struct, gc=False):
     head: _Head = msgspec.field(default_factory=_Head, name="Head")
     links: list[_Link] = msgspec.field(default_factory=list, name="Links")
@@ -85,6 +94,7 @@ class _Record(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Record).decode
+_decode_stated = msgspec.json.Decoder(list[Stated]).decode
 _decode_links = msgspec.json.Decoder(list[_Link]).decode
 
 
@@ -168,35 +178,56 @@ def read_wat_statements(body: bytes | bytearray, *, licences: bool) -> Page | No
     return _page(record, response, html, [], [link for link in html.links if link.rel])
 
 
+def read_stated(stated: bytes) -> list[Stated]:
+    """What pages state, from JSON with a comma behind each."""
+    return _decode_stated(b"[%b]" % stated.removesuffix(b","))
+
+
+def page_of(stated: Stated, url: str, warc: str, offset: int, seen_at: int) -> Page:
+    """The page that states this, without its images."""
+    page = Page(url, _first(stated.base), warc, offset, seen_at, [])
+    _add_statements(page, stated.headers, stated.metas, stated.links)
+    return page
+
+
 def _page(record: _Record, response: _Response, html: _Html, images: list[Any], found: list[_Link]) -> Page:
     target = record.envelope.warc.target
-    base = html.head.base
     page = Page(
         url=target[1:-1] if target[:1] == "<" and target[-1:] == ">" else target,
-        base=base if isinstance(base, str) else next(iter(base), ""),
+        base=_first(html.head.base),
         warc=record.container.filename,
         offset=_offset(record.container.offset),
         seen_at=seconds_of(record.envelope.warc.date),
         images=images,
     )
-    for name, value in response.headers.items():
+    _add_statements(page, response.headers, html.head.metas, html.head.links)
+    page.licences.extend([link.url for link in found if "icense" in link.rel and is_licence_rel(link.rel)])
+    return page
+
+
+def _first(base: str | list[str]) -> str:
+    return base if isinstance(base, str) else next(iter(base), "")
+
+
+def _add_statements(
+    page: Page, headers: dict[str, str | list[str]], metas: list[_Meta], head_links: list[_HeadLink]
+) -> None:
+    for name, value in headers.items():
         if name not in _silent_names and _may_speak(name, HEADER_NAMES):
             page.headers.extend((name, each) for each in ([value] if isinstance(value, str) else value))
-    for meta in html.head.metas:
+    for meta in metas:
         if meta.http_equiv:
             # What a page says in place of a header field counts as one.
             add_header(page, meta.http_equiv, meta.content)
         name = meta.name or meta.property
         if name not in _silent_names and _may_speak(name, SPEAKING_NAMES):
             add_meta(page, name, meta.content)
-    for head_link in html.head.links:
+    for head_link in head_links:
         if "icense" in head_link.rel and is_licence_rel(head_link.rel):
             if head_link.type.strip().lower() == RSL_TYPE:
                 add_meta(page, RSL_LINK, head_link.url)
             else:
                 page.licences.append(head_link.url)
-    page.licences.extend([link.url for link in found if "icense" in link.rel and is_licence_rel(link.rel)])
-    return page
 
 
 SPEAKING_NAMES = set(PAGE_METAS | HEADER_NAMES)

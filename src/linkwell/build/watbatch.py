@@ -14,10 +14,11 @@ import numpy as np
 from linkwell.base.machine_code import Function, functions_of
 from linkwell.build import watfacts
 from linkwell.build.page import Page
-from linkwell.build.wat import SPEAKING_NAMES, read_wat_page, read_wat_statements
+from linkwell.build.wat import SPEAKING_NAMES, page_of, read_stated, read_wat_page, read_wat_statements
 from linkwell.build.watfacts import (
     FIRST_ROW,
     HAS_LICENCE,
+    HAS_MORE,
     LAST_ROW,
     NO_RESPONSE,
     NOT_HTML,
@@ -72,15 +73,15 @@ class WatRecords:
         self._scan = machine_code()["scan"]
         self.bodies: Numbers = np.empty((watfacts.RECORDS_AT_ONCE, 2), np.int64)
         self._scratch: Numbers = np.empty(watfacts.SCRATCH, np.int64)
-        self._ends: Numbers = np.empty(4, np.int64)
+        self._ends: Numbers = np.empty(5, np.int64)
         self.make_room(watfacts.ROOM)
 
     def make_room(self, room: int) -> None:
         """Have room for so many bytes of records; what is there is lost. Memory that is not filled is not taken."""
         self.room = room
-        size = room + watfacts.RECORDS_AT_ONCE
+        size = room + watfacts.RECORDS_AT_ONCE * watfacts.STATED_FRAME
         self.data: Bytes = np.empty(room + watfacts.PADDING, np.uint8)
-        self._strings: Bytes = np.empty((3, size), np.uint8)
+        self._strings: Bytes = np.empty((4, size), np.uint8)
         self._urls: Bytes = np.empty(2 * size, np.uint8)
         self._asked: Bytes = np.empty(size // _LEAST_BYTES_OF_ROW, np.uint8)
 
@@ -115,13 +116,9 @@ class WatRecords:
             self._ends.ctypes.data,
             self._scratch.ctypes.data,
         )
-        strings = [
-            letters[:end].tobytes().decode().split("\n")
-            for letters, end in zip(
-                (*self._strings[:2], self._urls, self._strings[2]), self._ends.tolist(), strict=True
-            )
-        ]
-        return WatBatch(self, facts, strings, self._asked[:rows])
+        filled = (*self._strings[:2], self._urls, *self._strings[2:])
+        *lines, stated = (letters[:end].tobytes() for letters, end in zip(filled, self._ends.tolist(), strict=True))
+        return WatBatch(self, facts, [each.decode().split("\n") for each in lines], self._asked[:rows], stated)
 
     def body(self, record: int) -> bytes:
         """The body of one record."""
@@ -136,8 +133,13 @@ class WatBatch:
     address as it stands in the page.
     """
 
-    def __init__(self, records: WatRecords, facts: Numbers, strings: list[list[str]], asked: Bytes) -> None:
+    def __init__(
+        self, records: WatRecords, facts: Numbers, strings: list[list[str]], asked: Bytes, stated: bytes
+    ) -> None:
         self._records = records
+        states = facts[:, STATES]
+        told = np.flatnonzero((facts[:, STATUS] == PAGE) & (states != 0) & (states & (HAS_LICENCE | HAS_MORE) == 0))
+        self._stated = dict(zip(told.tolist(), read_stated(stated), strict=True))
         self.facts = facts
         self.page_urls, self.warcs, self.urls, self.texts = strings
         self.asked = asked
@@ -171,6 +173,10 @@ class WatBatch:
 
     def read_statements(self, record: int) -> Page | None:
         """The page of one record without its images, or None where that cannot be told."""
+        stated = self._stated.get(record)
+        if stated is not None:
+            offset, seen_at = self.facts[record, [OFFSET, SEEN_AT]].tolist()
+            return page_of(stated, self.page_urls[record], self.warcs[record], offset, seen_at)
         licences = bool(self.facts[record, STATES] & HAS_LICENCE)
         return read_wat_statements(self._records.body(record), licences=licences)
 

@@ -18,8 +18,15 @@ STATUS, FIRST_ROW, LAST_ROW, OFFSET, SEEN_AT, STATES, IMAGES, NO_TEXT, NO_SRC, D
 """Columns of what is told of a record; where `STATES` is not 0, the page's head has to be read."""
 FACTS = 11
 
-HAS_STATED, HAS_BASE, HAS_LICENCE = 1, 2, 4
-"""What `STATES` adds up: a header field or meta that may say something; a base; a link of the body that may be the licence."""
+HAS_STATED, HAS_BASE, HAS_LICENCE, HAS_MORE = 1, 2, 4, 8
+"""What `STATES` adds up: a header field or meta that may say something; a base; a link of the body that may be the licence; more than
+`MAX_STATED` statements. Of a page with one of the last two nothing is written to `stated`."""
+MAX_STATED = 50
+
+HEADER_STATED, META_STATED, LINK_STATED, BASE_STATED = range(4)
+"""Where a statement stands."""
+STATED_FRAME = 64
+"""Bytes that are written around the statements of a page, at most."""
 
 MAX_IMAGES = 20_000
 """Of one record; one with more is slow."""
@@ -27,8 +34,9 @@ MAX_IMAGES = 20_000
 IMAGE_PLACES = 4
 """Numbers that are held of an image: where its address begins and ends, and where its caption does."""
 
-PLACES = 11
-"""Numbers that places in a record are found in."""
+STATED_AT = 12
+PLACES = STATED_AT + 3 * MAX_STATED
+"""Numbers that places in a record are found in, the last of them those of statements."""
 FOUND = 10
 """Numbers that the members of an object are found in."""
 

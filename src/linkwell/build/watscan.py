@@ -12,16 +12,22 @@ from linkwell.base.compiled import bytes_at, numbers_at, part
 from linkwell.build.jsonscan import copy_string, fold_string
 from linkwell.build.plainurls import base_of, host_end, is_plain_path, is_plain_rest, scheme_end
 from linkwell.build.watfacts import (
+    BASE_STATED,
     DATA_URL,
     FACTS,
     FIRST_ROW,
     FOUND,
     HAS_BASE,
+    HAS_LICENCE,
+    HAS_MORE,
+    HEADER_STATED,
     IMAGE_PLACES,
     IMAGES,
     LAST_ROW,
+    LINK_STATED,
     LONGEST_NAME,
     MAX_IMAGES,
+    META_STATED,
     NO_RESPONSE,
     NO_SRC,
     NO_TEXT,
@@ -31,6 +37,7 @@ from linkwell.build.watfacts import (
     PLACES,
     SEEN_AT,
     SLOW,
+    STATED_AT,
     STATES,
     STATUS,
     TOO_SHORT,
@@ -44,6 +51,7 @@ from linkwell.build.watwalk import (
     IS_RESPONSE,
     LINKS_COUNT,
     OFFSET_VALUE,
+    STATED_COUNT,
     STATES_AT,
     TARGET_AT,
     digits,
@@ -52,7 +60,13 @@ from linkwell.build.watwalk import (
 
 _BAD: Final = -1
 _BACKSLASH, _NEWLINE = 92, 10
+_COMMA: Final = 44
 _DATA = np.frombuffer(b"data:", np.uint8)
+
+_HEADERS, _METAS, _LINKS, _BASE, _NO_BASE, _STATED_END = (
+    np.frombuffer(each, np.uint8)
+    for each in (b'{"headers":{', b'},"metas":[', b'],"links":[', b'],"base":', b'""', b"},")
+)
 
 
 @part
@@ -141,6 +155,41 @@ def _resolved(
 
 
 @part
+def _put_word(out: Bytes, to: int, word: Bytes) -> int:
+    for place in range(len(word)):
+        out[to + place] = word[place]
+    return to + len(word)
+
+
+@part
+def _put_statements(data: Bytes, places: Numbers, out: Bytes, to: int) -> int:
+    """Write what a page states as the JSON of `wat.Stated`, with a comma behind; returns where it ends."""
+    to = _put_word(out, to, _HEADERS)
+    for kind in range(HEADER_STATED, BASE_STATED + 1):
+        if kind == META_STATED:
+            to = _put_word(out, to, _METAS)
+        elif kind == LINK_STATED:
+            to = _put_word(out, to, _LINKS)
+        elif kind == BASE_STATED:
+            to = _put_word(out, to, _BASE)
+        some = False
+        for number in range(places[STATED_COUNT]):
+            at = STATED_AT + 3 * number
+            if places[at] != kind:
+                continue
+            if some:
+                out[to] = _COMMA
+                to += 1
+            some = True
+            for place in range(places[at + 1], places[at + 2]):
+                out[to] = data[place]
+                to += 1
+        if kind == BASE_STATED and not some:
+            to = _put_word(out, to, _NO_BASE)
+    return _put_word(out, to, _STATED_END)
+
+
+@part
 def _scan(
     data: Bytes,
     bodies: Numbers,
@@ -155,12 +204,13 @@ def _scan(
     urls: Bytes,
     texts: Bytes,
     asked: Bytes,
+    stated: Bytes,
     ends: Numbers,
     places: Numbers,
     found: Numbers,
     images: Numbers,
 ) -> int:
-    page_to = file_to = url_to = text_to = row = 0
+    page_to = file_to = url_to = text_to = stated_to = row = 0
     for record in range(len(bodies) // 2):
         fact = record * FACTS
         for place in range(FACTS):
@@ -234,12 +284,14 @@ def _scan(
         if status != PAGE:
             page_to, file_to, url_to, text_to = first_page, first_file, first_url, first_text
             row = facts[fact + LAST_ROW] = facts[fact + FIRST_ROW]
+        elif facts[fact + STATES] and not facts[fact + STATES] & (HAS_LICENCE | HAS_MORE):
+            stated_to = _put_statements(data, places, stated, stated_to)
         facts[fact + STATUS] = status
         pages[page_to] = _NEWLINE
         files[file_to] = _NEWLINE
         page_to += 1
         file_to += 1
-    ends[0], ends[1], ends[2], ends[3] = page_to, file_to, url_to, text_to
+    ends[0], ends[1], ends[2], ends[3], ends[4] = page_to, file_to, url_to, text_to, stated_to
     return row
 
 
@@ -281,14 +333,15 @@ def scan_at(
         max_text: a record with a longer one is slow.
         max_url: an address longer than that is asked about.
         facts: numbers (records, FACTS), filled.
-        strings: bytes (3, strings_bytes), filled with the address of each record of status PAGE, of others an empty string; the name of
-            the file that such a record describes a part of; and the text of each row.
-        strings_bytes: room for each of the three; as much as `data`, and one for each record, is enough.
+        strings: bytes (4, strings_bytes), filled with the address of each record of status PAGE, of others an empty string; the name of
+            the file that such a record describes a part of; the text of each row; and the statements of pages whose `STATES` has neither
+            `HAS_LICENCE` nor `HAS_MORE`, as JSON of `wat.Stated`, a comma behind each.
+        strings_bytes: room for each of the four; as much as `data`, and `STATED_FRAME` for each record, is enough.
         urls: bytes, filled with the URL of each row, or its address as it stands where `asked`.
         urls_bytes: room for them; a record that it does not hold is slow.
         asked: bytes (rows), filled with 1 where the URL has to be resolved by a parser.
         rows: room for them; a record with more is slow.
-        ends: numbers (4), filled with how much of addresses of records, files, URLs and texts there is.
+        ends: numbers (5), filled with how much of addresses of records, files, URLs, texts and statements there is.
         scratch: numbers (`watfacts.SCRATCH`), to work with.
     """
     return _scan(
@@ -305,7 +358,8 @@ def scan_at(
         bytes_at(urls, urls_bytes),
         bytes_at(strings + 2 * strings_bytes, strings_bytes),
         bytes_at(asked, rows),
-        numbers_at(ends, 4),
+        bytes_at(strings + 3 * strings_bytes, strings_bytes),
+        numbers_at(ends, 5),
         numbers_at(scratch, PLACES),
         numbers_at(scratch + 8 * PLACES, FOUND),
         numbers_at(scratch + 8 * (PLACES + FOUND), MAX_IMAGES * IMAGE_PLACES),

@@ -23,12 +23,18 @@ from linkwell.build.jsonscan import (
     value_end,
 )
 from linkwell.build.watfacts import (
+    BASE_STATED,
     HAS_BASE,
     HAS_LICENCE,
+    HAS_MORE,
     HAS_STATED,
+    HEADER_STATED,
     IMAGE_PLACES,
+    LINK_STATED,
     LONGEST_NAME,
-    PLACES,
+    MAX_STATED,
+    META_STATED,
+    STATED_AT,
     Bytes,
     Numbers,
 )
@@ -66,8 +72,8 @@ _IMAGE_BEFORE, _IMAGE_AFTER, _IMAGE_WORD = _word(b'{"path":"IMG@'), _word(b'@/sr
 _LICENCE, _REL_KEY = _word(b"icense"), _word(b'"rel":')
 
 # Where things stand in a record: pairs of first and last, -1 where there is none.
-TARGET_AT, DATE_AT, FILENAME_AT, LINKS_COUNT, IS_RESPONSE, IS_HTML, STATES_AT, OFFSET_VALUE = (
-    0, 2, 4, 6, 7, 8, 9, 10,
+TARGET_AT, DATE_AT, FILENAME_AT, LINKS_COUNT, IS_RESPONSE, IS_HTML, STATES_AT, OFFSET_VALUE, STATED_COUNT = (
+    0, 2, 4, 6, 7, 8, 9, 10, 11,
 )  # fmt: skip
 
 
@@ -157,6 +163,19 @@ def _strings(data: Bytes, at: int, end: int, keys: Numbers, found: Numbers) -> i
 
 
 @part
+def _note(kind: int, first: int, last: int, places: Numbers) -> None:
+    """Note that these bytes state something, or may."""
+    count = places[STATED_COUNT]
+    places[STATES_AT] |= HAS_BASE if kind == BASE_STATED else HAS_STATED
+    if count == MAX_STATED:
+        places[STATES_AT] |= HAS_MORE
+        return
+    at = STATED_AT + 3 * count
+    places[at], places[at + 1], places[at + 2] = kind, first, last
+    places[STATED_COUNT] = count + 1
+
+
+@part
 def _list_of_strings(data: Bytes, at: int, end: int) -> int:
     """Where a string, or a list of strings, ends."""
     if data[at] == _QUOTE:
@@ -188,11 +207,12 @@ def _headers(data: Bytes, at: int, end: int, letters: Bytes, starts: Numbers, pl
         last, value = _member(data, at, end)
         if last < 0:
             return _BAD
-        if _says(data, at + 2, last, letters, starts):
-            places[STATES_AT] |= HAS_STATED
+        key = at + 1
         at = _list_of_strings(data, value, end)
         if not _after(data, at, end, _CLOSE):
             return _BAD
+        if _says(data, key + 1, last, letters, starts):
+            _note(HEADER_STATED, key, at, places)
         if data[at] == _CLOSE:
             return at + 1
 
@@ -207,12 +227,16 @@ def _metas(data: Bytes, at: int, end: int, letters: Bytes, starts: Numbers, plac
     while True:
         if at + 1 >= end:
             return _BAD
-        at = _strings(data, at + 1, end, _OF_META, found)
+        first = at + 1
+        at = _strings(data, first, end, _OF_META, found)
         if not _after(data, at, end, _CLOSE_LIST):
             return _BAD
+        says = False
         for number in (0, 1, 3):
             if found[2 * number] >= 0 and _says(data, found[2 * number], found[2 * number + 1], letters, starts):
-                places[STATES_AT] |= HAS_STATED
+                says = True
+        if says:
+            _note(META_STATED, first, at, places)
         if data[at] == _CLOSE_LIST:
             return at + 1
 
@@ -286,11 +310,12 @@ def _head_links(data: Bytes, at: int, end: int, places: Numbers, found: Numbers)
     while True:
         if at + 1 >= end:
             return _BAD
-        at = _strings(data, at + 1, end, _OF_LINK, found)
+        first = at + 1
+        at = _strings(data, first, end, _OF_LINK, found)
         if not _after(data, at, end, _CLOSE_LIST):
             return _BAD
         if found[6] >= 0 and (plain_end(data, found[6], end) != found[7] or holds(data, found[6], found[7], _LICENCE)):
-            places[STATES_AT] |= HAS_STATED
+            _note(LINK_STATED, first, at, places)
         if data[at] == _CLOSE_LIST:
             return at + 1
 
@@ -408,8 +433,9 @@ def _read_member(
         if equals(data, first, last, _LINK):
             return 64, _head_links(data, at, end, places, found)
         if equals(data, first, last, _BASE):
-            places[STATES_AT] |= HAS_BASE
-            return 128, _list_of_strings(data, at, end)
+            close = _list_of_strings(data, at, end)
+            _note(BASE_STATED, at, close, places)
+            return 128, close
     return 0, value_end(data, at, end)
 
 
@@ -418,8 +444,9 @@ def walk(
     data: Bytes, at: int, end: int, letters: Bytes, starts: Numbers, places: Numbers, found: Numbers, images: Numbers
 ) -> bool:
     """Read one record from its first brace to its last: whether it is as usual; then `places` and `images` are filled."""
-    for place in range(PLACES):
+    for place in range(STATED_AT):
         places[place] = _BAD
+    places[STATED_COUNT] = 0
     places[LINKS_COUNT] = places[IS_RESPONSE] = places[IS_HTML] = places[STATES_AT] = 0
     # The objects around, the innermost lowest, each a digit.
     around = 0
