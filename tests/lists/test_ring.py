@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkwell.lists import kernels
+from linkwell.lists import kernels, weights
 from linkwell.lists.columns import Rows
 from linkwell.lists.indexes import build_index, finds_its_canaries, restore_index
 from linkwell.lists.ring import RingIndex, RingTables, table_canaries
+from linkwell.lists.vectors import LANES
 
 Chance = np.random.Generator
 
@@ -113,6 +114,115 @@ def test_a_query_that_is_too_dear_goes_on_as_a_scan() -> None:
     assert hits[0].tolist() == [True, True, False]
 
 
+_MUCH = 2**40
+_SHARED_PARTS = {
+    "nothing": [],
+    "a half": list(range(8)),
+    "every other part": list(range(0, 16, 2)),
+    "twelve parts": [part for part in range(16) if part % 4],
+    "everything": list(range(16)),
+}
+
+
+def _skewed(chance: Chance, count: int, shared: str, centres: Rows) -> Rows:
+    """A bank of which two thirds share these parts with one of some centres."""
+    bank = _random(chance, count)
+    heavy = chance.permutation(count)[: 2 * count // 3]
+    of_centres = centres[chance.integers(0, len(centres), len(heavy))].view(np.uint16)
+    for part in _SHARED_PARTS[shared]:
+        bank.view(np.uint16)[heavy, part] = of_centres[:, part]
+    return bank
+
+
+@given(
+    st.sampled_from([*_SHARED_PARTS, "clusters"]),
+    st.sampled_from([-1, 500, 2_000, 8_000, _MUCH]) | st.integers(0, 20_000),
+    st.sampled_from([-1, 2_000, 30_000, _MUCH]) | st.integers(0, 100_000),
+    st.sampled_from([-2, _MUCH + 1]),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=60, deadline=None)
+def test_it_equals_counting_whatever_a_query_may_cost(
+    shared: str, even: int, weighted: int, choosing: int, seed: int
+) -> None:
+    """Given up at once, in the midst, or never; searched again with weights of its own, scanned, or both: each pair comes once, none is lost."""
+    chance = np.random.default_rng(seed)
+    centres = _random(chance, 2)
+    if shared == "clusters":
+        bank = _flipped(chance, centres[chance.integers(0, 2, 700)], chance.integers(0, 40, 700))
+    else:
+        bank = _skewed(chance, 700, shared, centres)
+    near = np.concatenate([bank[chance.integers(0, len(bank), 12)], centres[chance.integers(0, 2, 6)]])
+    queries = np.concatenate([_flipped(chance, near, chance.integers(0, 36, len(near))), _random(chance, 2)])
+    owners = chance.integers(0, 3, len(bank)).astype(np.uint16)
+    index = RingIndex(bank, owners)
+    index.budgets = kernels.Budgets(even, weighted, choosing)
+    expected = _counted(bank, queries)
+    assert _pairs(index, queries) == expected
+    for reported in (0, 2, 3):
+        hits = np.zeros((3, len(queries)), np.bool_)
+        index.mark(queries, hits, reported)
+        marked = {(int(owner), int(row)) for owner, row in np.argwhere(hits)}
+        every = {(int(owners[entry]), row) for row, entry in expected}
+        assert marked <= every
+        # A query that is near entries of all that are reported is not searched to its end.
+        assert {one for one in every if one[0] < (reported or 3)} <= marked
+
+
+@pytest.mark.parametrize("shared", list(_SHARED_PARTS))
+def test_skewed_banks_are_searched_exactly_as_they_come(shared: str) -> None:
+    """With the budgets of its size, a bank most of which lies in few buckets is answered as by counting."""
+    chance = np.random.default_rng(11)
+    centres = _random(chance, 2)
+    bank = _skewed(chance, 40_000, shared, centres)
+    queries = _flipped(chance, bank[chance.integers(0, len(bank), 30)], np.arange(30))
+    index = RingIndex(bank, np.zeros(len(bank), np.uint16))
+    assert _pairs(index, queries) == _counted(bank, queries)
+
+
+@given(st.data(), st.integers(0, 2**32))
+@settings(max_examples=200, deadline=None)
+def test_whatever_the_weights_two_near_hashes_meet(data: st.DataObject, seed: int) -> None:
+    """If weights add up to 32, hashes within 31 bits meet in a table; those of which they do not may still be looked up."""
+    chance = np.random.default_rng(seed)
+    cuts = sorted(data.draw(st.lists(st.integers(0, 32), min_size=15, max_size=15)))
+    chosen = np.diff([0, *cuts, 32]).astype(np.int8)
+    one = _random(chance, 20)
+    other = _flipped(chance, one, chance.integers(0, 32, 20))
+    for here, there in zip(one.view(np.uint16), other.view(np.uint16), strict=True):
+        assert kernels._first_table(here, there, chosen) < 16
+
+
+@pytest.mark.parametrize("shared", list(_SHARED_PARTS))
+def test_weights_add_up_and_leave_out_parts_that_are_shared(shared: str) -> None:
+    """Whatever the bank and the query, the weights add up to 32; parts that most of the bank shares with the query are left out."""
+    chance = np.random.default_rng(12)
+    centres = _random(chance, 1)
+    bank = _skewed(chance, 60_000, shared, centres)
+    tables = RingTables.build(bank)
+    for query in np.concatenate(
+        [_flipped(chance, np.repeat(centres, 40, axis=0), np.arange(40)), bank[:40], _random(chance, 20)]
+    ):
+        chosen = np.full(16, -1, np.int8)
+        cost = weights.choose_weights(tables.starts, tables.sketches, query.view(np.uint16), chosen)
+        assert chosen.sum() == 32
+        assert ((chosen >= 0) & (chosen <= weights.MOST)).all()
+        assert 0 < cost < np.inf
+    chosen = np.full(16, -1, np.int8)
+    weights.choose_weights(tables.starts, tables.sketches, centres.view(np.uint16)[0], chosen)
+    if shared == "a half":  # where every other part is shared, the next one may tell enough
+        assert chosen[:8].sum() <= 4
+        assert (chosen[_SHARED_PARTS[shared]] == 0).sum() >= 6
+
+
+def test_masks_are_all_of_few_bits_once() -> None:
+    """A table searched with a weight looks into every bucket that is closer, and into no other."""
+    assert len(set(weights.MASKS.tolist())) == len(weights.MASKS) == weights.BALLS[-1]
+    for weight in range(weights.MOST + 1):
+        inside = set(weights.MASKS[: weights.BALLS[weight]].tolist())
+        assert inside == {mask for mask in range(1 << 16) if mask.bit_count() < weight}
+
+
 def test_an_index_restored_from_its_arrays_answers_alike() -> None:
     """Both kinds of PDQ index, and the exact one, are their arrays and nothing else."""
     chance = np.random.default_rng(4)
@@ -147,7 +257,7 @@ def test_tables_of_another_bank_are_refused() -> None:
     chance = np.random.default_rng(6)
     bank, owners = _random(chance, 10), np.zeros(10, np.uint16)
     tables = RingTables.build(bank)
-    assert tables.sketches.shape[1] - len(bank) >= kernels.LANES
+    assert tables.sketches.shape[1] - len(bank) >= LANES
     with pytest.raises(ValueError, match="not of this bank"):
         RingIndex(bank[:9], owners[:9], tables)
     with pytest.raises(ValueError, match="not of this bank"):

@@ -1,112 +1,54 @@
 """The loops of the ring index, compiled by numba. Import it only where a large bank of PDQ hashes is searched: it costs 0.4 s.
 
+A search has three steps, each for the queries the one before gave up: with even weights, with weights of their own, by comparing with every
+hash. A pair is reported by the first table in which it meets under the weights of its step, unless the tables that a step before had finished
+found it: so each comes once, wherever a query was given up.
+
 Shapes: `parts` (hashes, 16) uint16, the sixteen parts of each hash; `words` (hashes, 4) uint64, the same bytes.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 
-from linkwell.base.compiled import compiled
-
-PARTS = 16
-BUCKETS = 1 << 16
-"""One for each value of a part."""
-LANES = 32
-"""Sketches that are compared at a time; a table has so many more at its end."""
+from linkwell.base.compiled import compiled, part
+from linkwell.lists import vectors, weights
+from linkwell.lists.vectors import LANES, compare_lanes, count_bits, fetch, lowest_bit
+from linkwell.lists.weights import (
+    BALLS,
+    BUCKET_COST,
+    BUCKETS,
+    CHOOSING_COST,
+    EVEN,
+    LOOK_UP_COST,
+    MASKS,
+    PARTS,
+    SCAN_COST,
+    Number,
+    Numbers,
+    Parts,
+    Weights,
+    choose_weights,
+)
 
 _LIMIT = 31
+_SELECTED = 400
+"""Of so many random entries in the buckets of a query, one is looked up."""
 _HELD = 64
 """Entries whose sketches are near that are looked up together."""
-_FIRST_LIMIT, _PAIR_LIMIT = 1, 3
+_AT_ONCE = 40
+"""Buckets that are fetched ahead together."""
 _FETCHED = 128
 """Of each bucket so many sketches are fetched ahead."""
-_SCAN_COST = 16
-"""Reading a hash in a scan costs about as much as this many sketches read in a row."""
-_LOOK_UP_COST = 256
-"""Looking up a hash at a random place costs about as much as this many sketches."""
-_LEAST_BUDGET = 1_000_000
-"""What a query may always spend, in sketches: a tenth of a millisecond."""
-_SCAN_TILE = 512
+_TILE = 512
 """Hashes that stay in the processor's cache while several queries are compared with them."""
+_TURNED = 4
+"""For so many queries and more, hashes that are scanned are first laid out by word: they are then compared eight at a time."""
 
-Parts = npt.NDArray[np.uint16]
 Words = npt.NDArray[np.uint64]
-Numbers = npt.NDArray[np.uint32]
 Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
-
-Number = int | np.integer[Any]
-
-
-def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
-    return cast("Callable[..., Any]", intrinsic(function))
-
-
-@_intrinsic
-def _bits(_context: Any, number: Any) -> Any:
-    """The bits of an unsigned number that are set: one instruction, which also works on whole vectors."""
-
-    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return number(number), generate
-
-
-@_intrinsic
-def _near(_context: Any, _sketches: Any, _place: Any, _sketch: Any, _limit: Any) -> Any:
-    """Of the 32 sketches from a place on, which are within a limit of one: a bit each, the first lowest. Four instructions.
-
-    Written out as vectors, since the compiler does not find them by itself; where the processor has no vectors so long, it splits them.
-    """
-
-    def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = ir.VectorType(ir.IntType(16), LANES)
-
-        def everywhere(value: Any) -> Any:
-            first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-            return builder.shuffle_vector(
-                first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-            )
-
-        array = target.make_array(signature.args[0])(target, builder, arguments[0])
-        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), vector.as_pointer())
-        count = builder.module.declare_intrinsic(f"llvm.ctpop.v{LANES}i16", (), ir.FunctionType(vector, [vector]))
-        apart = builder.call(count, [builder.xor(builder.load(place, align=2), everywhere(arguments[2]))])
-        return builder.bitcast(builder.icmp_unsigned("<=", apart, everywhere(arguments[3])), ir.IntType(LANES))
-
-    return types.uint32(_sketches, types.int64, types.uint16, types.uint16), generate
-
-
-@_intrinsic
-def _fetch(_context: Any, _array: Any, _place: Any) -> Any:
-    """Ask for a line of memory before it is needed."""
-
-    def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = target.make_array(signature.args[0])(target, builder, arguments[0])
-        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        call = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), number, number, number])
-        fetch = builder.module.declare_intrinsic("llvm.prefetch.p0", (), call)
-        builder.call(fetch, [place, ir.Constant(number, 0), ir.Constant(number, 3), ir.Constant(number, 1)])
-        return ir.Constant(ir.IntType(64), 0)
-
-    return types.int64(_array, types.int64), generate
-
-
-@_intrinsic
-def _lowest(_context: Any, number: Any) -> Any:
-    """The place of the lowest bit that is set."""
-
-    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return number(number), generate
 
 
 @compiled()
@@ -155,6 +97,8 @@ class Queries(NamedTuple):
 
     words: Words
     parts: Parts
+    order: Places
+    """(16, queries), by each part: neighbours look into the same buckets."""
 
 
 class Answer(NamedTuple):
@@ -170,133 +114,247 @@ class Answer(NamedTuple):
     entries: Numbers
 
 
-@compiled()
+@part
 def _distance(bank: Bank, entry: Number, queries: Queries, row: Number) -> int:
     here, there = bank.words, queries.words
     bits: int = (
-        _bits(here[entry, 0] ^ there[row, 0])
-        + _bits(here[entry, 1] ^ there[row, 1])
-        + _bits(here[entry, 2] ^ there[row, 2])
-        + _bits(here[entry, 3] ^ there[row, 3])
+        count_bits(here[entry, 0] ^ there[row, 0])
+        + count_bits(here[entry, 1] ^ there[row, 1])
+        + count_bits(here[entry, 2] ^ there[row, 2])
+        + count_bits(here[entry, 3] ^ there[row, 3])
     )
     return bits
 
 
-@compiled()
-def _first_table(one: Parts, other: Parts) -> int:
-    """The first table in which two near hashes meet."""
+class Budgets(NamedTuple):
+    """What a query may cost, in sketches that are read."""
+
+    even: int
+    """With weights that are even: until they are chosen for it."""
+    weighted: int
+    """With weights of its own: until it is compared with every hash."""
+    choosing: int
+    """What it costs to choose them; a bank that is scanned for less is scanned."""
+
+    @classmethod
+    def of_bank(cls, hashes: int) -> "Budgets":
+        """Twice what a query costs where bits are even, and what is to be done then; and what a scan costs."""
+        buckets = PARTS * int(BALLS[EVEN])
+        usual = buckets * BUCKET_COST + int(hashes * buckets / BUCKETS * (1 + LOOK_UP_COST / _SELECTED))
+        scan = hashes * SCAN_COST
+        return cls(2 * usual + min(CHOOSING_COST, scan), scan, CHOOSING_COST)
+
+
+class Round(NamedTuple):
+    """With which weights queries are searched, and where each was given up."""
+
+    weights: Weights
+    """(queries, 16)"""
+    given_up: Places
+    """(queries,): the table at which the budget was spent, 16 where it was not. What earlier tables found stands."""
+    spent: Places
+    """(queries,)"""
+    budget: int
+
+
+@compiled(vectors, weights)
+def _first_table(one: Parts, other: Parts, limits: Weights) -> int:
+    """The first table in which two near hashes meet, if the parts have these weights."""
     for table in range(PARTS):
-        here = _bits(np.uint16(one[table] ^ other[table]))
-        if here <= _FIRST_LIMIT:
-            following = (table + 1) % PARTS
-            if here + _bits(np.uint16(one[following] ^ other[following])) <= _PAIR_LIMIT:
+        here, following = count_bits(np.uint16(one[table] ^ other[table])), (table + 1) % PARTS
+        if here < limits[table]:
+            both = here + count_bits(np.uint16(one[following] ^ other[following]))
+            if both < limits[table] + limits[following]:
                 return table
     return PARTS
 
 
-@compiled()
-def _mark(answer: Answer, owner: Number, row: Number) -> None:
-    if not answer.hits[owner, row]:
-        answer.hits[owner, row] = True
-        if owner < answer.enough:
-            answer.missing[row] -= 1
+@part
+def _is_left(bank: Bank, entry: Number, queries: Queries, row: Number, before: Round) -> bool:
+    """Whether a round left a near pair to those after it."""
+    table = before.given_up[row]
+    return bool(table == 0 or _first_table(bank.parts[entry], queries.parts[row], before.weights[row]) >= table)
 
 
-@compiled()
-def _compare(  # noqa: PLR0917 - compiled functions take no keywords
-    bank: Bank, held: Numbers, queries: Queries, row: Number, table: int, answer: Answer, found: int
+@part
+def _report(bank: Bank, entry: Number, row: Number, answer: Answer, found: int) -> int:
+    """Write down an entry that is near."""
+    if answer.hits.shape[0] > 0:
+        owner = bank.owners[entry]
+        if not answer.hits[owner, row]:
+            answer.hits[owner, row] = True
+            if owner < answer.enough:
+                answer.missing[row] -= 1
+        return found
+    if found < answer.rows.size:
+        answer.rows[found] = row
+        answer.entries[found] = entry
+    return found + 1
+
+
+@part
+def _keep_near(  # noqa: PLR0917 - as above
+    bank: Bank, table: int, held: Numbers, waiting: int, queries: Queries, row: Number
 ) -> int:
-    """Compare whole the entries whose sketches a table found near."""
-    for entry in held:
+    """Of some places of a table, put the entries that are near to the front; return how many."""
+    for each in range(waiting):
+        held[each] = bank.entries[table, held[each]]
+        fetch(bank.words, 4 * np.int64(held[each]))
+    near = 0
+    for each in range(waiting):
+        entry = held[each]
         if _distance(bank, entry, queries, row) <= _LIMIT:
-            if answer.hits.shape[0] > 0:
-                _mark(answer, bank.owners[entry], row)
-            elif _first_table(bank.parts[entry], queries.parts[row]) == table:
-                if found < answer.rows.size:
-                    answer.rows[found] = row
-                    answer.entries[found] = entry
-                found += 1
+            held[near] = entry
+            near += 1
+    return near
+
+
+@part
+def _report_new(  # noqa: PLR0917 - compiled functions take no keywords
+    bank: Bank,
+    table: int,
+    near: Numbers,
+    queries: Queries,
+    row: Number,
+    now: Round,
+    before: Round,
+    answer: Answer,
+    found: int,
+) -> int:
+    """Report the near entries that neither an earlier table nor an earlier round has."""
+    for entry in near:
+        if answer.hits.shape[0] > 0 or (
+            _first_table(bank.parts[entry], queries.parts[row], now.weights[row]) == table
+            and _is_left(bank, entry, queries, row, before)
+        ):
+            found = _report(bank, entry, row, answer, found)
     return found
 
 
-@compiled()
-def _scan(bank: Bank, queries: Queries, given_up: Places, answer: Answer, found: int) -> int:
-    """Compare the queries that were given up at a table (-1: they were not) with every hash, for what it and later tables would find."""
-    dear = np.flatnonzero(given_up >= 0)
-    total = bank.words.shape[0]
-    for start in range(0, total if dear.size else 0, _SCAN_TILE):
-        stop = min(start + _SCAN_TILE, total)
+@part
+def _search_tables(  # noqa: C901, PLR0912, PLR0917 - loops inside loops, which is all it is
+    bank: Bank, queries: Queries, now: Round, before: Round, answer: Answer, found: int
+) -> int:
+    """Look up all queries in table after table, until they are given up; of near pairs, report those that are new."""
+    held = np.empty(_HELD + LANES, np.uint32)
+    places, ends = np.empty(_AT_ONCE, np.int64), np.empty(_AT_ONCE, np.int64)
+    for table in range(PARTS):
+        starts, entries, sketches = bank.starts[table], bank.entries[table], bank.sketches[table]
+        following = (table + 1) % PARTS
+        for row in queries.order[table]:  # neighbours look into the same buckets
+            weight = np.int64(now.weights[row, table])
+            if weight == 0 or now.given_up[row] < PARTS or (answer.enough > 0 and answer.missing[row] == 0):
+                continue
+            part, sketch = queries.parts[row, table], queries.parts[row, following]
+            both = weight + np.int64(now.weights[row, following]) - 1
+            left, found_before = now.budget - now.spent[row], found
+            waiting, first, last = 0, 0, BALLS[weight]
+            while first < last and left >= 0:
+                count = min(_AT_ONCE, last - first)
+                for number in range(count):
+                    bucket = np.int64(part ^ MASKS[first + number])
+                    places[number], ends[number] = starts[bucket], starts[bucket + 1]
+                    left -= ends[number] - places[number] + BUCKET_COST
+                    for line in range(places[number], min(places[number] + _FETCHED, ends[number]), LANES):
+                        fetch(sketches, line)
+                for number in range(count):
+                    # What the part differs in, the next one may not.
+                    limit = np.uint16(both - count_bits(MASKS[first + number]))
+                    place, end = places[number], ends[number]
+                    while place < end and left >= 0:
+                        near = compare_lanes(sketches, place, sketch, limit)
+                        if end - place < LANES:
+                            near &= np.uint32((1 << (end - place)) - 1)  # what follows is another bucket's
+                        while near:
+                            held[waiting] = place + np.int64(lowest_bit(near))
+                            fetch(entries, held[waiting])
+                            waiting += 1
+                            near &= near - np.uint32(1)
+                        place += LANES
+                        if waiting >= _HELD:
+                            left -= waiting * LOOK_UP_COST
+                            waiting = _keep_near(bank, table, held, waiting, queries, row)
+                            if waiting:
+                                found = _report_new(
+                                    bank, table, held[:waiting], queries, row, now, before, answer, found
+                                )
+                            waiting = 0
+                first += count
+            if left < 0:
+                # Given up: what this table found so far is taken back, and left to the next round.
+                now.given_up[row], found = table, found_before
+            elif waiting:
+                left -= waiting * LOOK_UP_COST
+                waiting = _keep_near(bank, table, held, waiting, queries, row)
+                if waiting:
+                    found = _report_new(bank, table, held[:waiting], queries, row, now, before, answer, found)
+            now.spent[row] = now.budget - left
+    return found
+
+
+@part
+def _scan(  # noqa: C901, PLR0917 - as above
+    bank: Bank, queries: Queries, first: Round, second: Round, answer: Answer, found: int
+) -> int:
+    """Compare the queries that both rounds gave up with every hash, for what is left."""
+    dear = np.flatnonzero((first.given_up < PARTS) & (second.given_up < PARTS))
+    words = np.empty((4, _TILE), np.uint64)
+    apart = np.empty(_TILE, np.uint64)
+    for start in range(0, bank.words.shape[0] if dear.size else 0, _TILE):
+        count = min(_TILE, bank.words.shape[0] - start)
+        if dear.size >= _TURNED:
+            for place in range(count):
+                for word in range(4):
+                    words[word, place] = bank.words[start + place, word]
         for row in dear:
             if answer.enough > 0 and answer.missing[row] == 0:
                 continue
-            first, third = queries.words[row, 0], queries.words[row, 2]
-            for entry in range(start, stop):
-                half = _bits(bank.words[entry, 0] ^ first) + _bits(bank.words[entry, 2] ^ third)
-                if half <= _LIMIT and _distance(bank, entry, queries, row) <= _LIMIT:
-                    if answer.hits.shape[0] > 0:
-                        _mark(answer, bank.owners[entry], row)
-                    elif _first_table(bank.parts[entry], queries.parts[row]) >= given_up[row]:
-                        if found < answer.rows.size:
-                            answer.rows[found] = row
-                            answer.entries[found] = entry
-                        found += 1
+            least = np.uint64(_LIMIT + 1)
+            if dear.size >= _TURNED:
+                one, two, three, four = queries.words[row]
+                for place in range(count):
+                    apart[place] = (
+                        count_bits(words[0, place] ^ one)
+                        + count_bits(words[1, place] ^ two)
+                        + count_bits(words[2, place] ^ three)
+                        + count_bits(words[3, place] ^ four)
+                    )
+                    least = min(least, apart[place])
+            else:
+                for place in range(count):
+                    apart[place] = _distance(bank, start + place, queries, row)
+                    least = min(least, apart[place])
+            for place in range(count if least <= _LIMIT else 0):
+                entry = start + place
+                if apart[place] <= _LIMIT and (
+                    answer.hits.shape[0] > 0
+                    or (_is_left(bank, entry, queries, row, first) and _is_left(bank, entry, queries, row, second))
+                ):
+                    found = _report(bank, entry, row, answer, found)
     return found
 
 
-@compiled()
-def search(bank: Bank, queries: Queries, answer: Answer) -> int:  # noqa: C901, PLR0912 - loops inside loops, which is all it is
-    """Find every hash of the bank within 31 bits of each query.
+@compiled(vectors, weights)
+def search(bank: Bank, queries: Queries, answer: Answer, budgets: Budgets) -> int:
+    """Find every hash of the bank within 31 bits of each query: with even weights, else with weights of its own, else by comparing it with all.
 
     Returns:
         the pairs there are, where pairs are asked for; of more than there is room for, the rest is not written.
     """
     count = queries.words.shape[0]
-    budget = max(np.int64(bank.words.shape[0]) * _SCAN_COST, _LEAST_BUDGET)
-    spent = np.zeros(count, np.int64)
-    given_up = np.full(count, -1, np.int64)
-    held = np.empty(_HELD + LANES, np.uint32)
-    places, ends = np.empty(PARTS + 1, np.int64), np.empty(PARTS + 1, np.int64)
-    found = 0
-    for table in range(PARTS):
-        following = (table + 1) % PARTS
-        starts, entries, sketches = bank.starts[table], bank.entries[table], bank.sketches[table]
-        # In the order of the part, neighbours in the queue look into the same buckets.
-        for row in np.argsort(queries.parts[:, table]):
-            if given_up[row] >= 0 or (answer.enough > 0 and answer.missing[row] == 0):
-                continue
-            part, sketch = queries.parts[row, table], queries.parts[row, following]
-            waiting, before = 0, found
-            # The part itself, then with each of its bits turned over; the next part may differ in what is left of three bits.
-            for flip in range(PARTS + 1):
-                bucket = np.int64(part) if flip == 0 else np.int64(part ^ np.uint16(1 << (flip - 1)))
-                places[flip], ends[flip] = starts[bucket], starts[bucket + 1]
-                for line in range(places[flip], min(places[flip] + _FETCHED, ends[flip]), LANES):
-                    _fetch(sketches, line)
-            for flip in range(PARTS + 1):
-                limit = np.uint16(_PAIR_LIMIT if flip == 0 else _PAIR_LIMIT - 1)
-                place, end = places[flip], ends[flip]
-                spent[row] += end - place
-                while place < end:
-                    near = _near(sketches, place, sketch, limit)
-                    if end - place < LANES:
-                        near &= np.uint32((1 << (end - place)) - 1)  # what follows is another bucket's
-                    while near:
-                        held[waiting] = entries[place + np.int64(_lowest(near))]
-                        waiting += 1
-                        near &= near - np.uint32(1)
-                    place += LANES
-                    if waiting >= _HELD:
-                        found = _compare(bank, held[:waiting], queries, row, table, answer, found)
-                        spent[row] += waiting * _LOOK_UP_COST
-                        waiting = 0
-                        if spent[row] > budget:
-                            break
-                if spent[row] > budget:
-                    break
-            if spent[row] > budget:
-                # Given up: what this table found so far is taken back, and left to the scan.
-                given_up[row], found = table, before
-            else:
-                found = _compare(bank, held[:waiting], queries, row, table, answer, found)
-                spent[row] += waiting * _LOOK_UP_COST
-    return _scan(bank, queries, given_up, answer, found)
+    none = np.zeros(count, np.int64)
+    even = np.full((count, PARTS), EVEN, np.int8)
+    first = Round(even, np.full(count, PARTS), none.copy(), budgets.even)
+    before = Round(even, none, none, 0)
+    found = int(np.int64(0))  # as a literal, all would be compiled once more for it
+    found = _search_tables(bank, queries, first, before, answer, found)
+    dear = np.flatnonzero(first.given_up < PARTS)
+    if dear.size == 0:
+        return found
+    second = Round(np.zeros((count, PARTS), np.int8), none.copy(), none.copy(), budgets.weighted)
+    if budgets.choosing < budgets.weighted:
+        for row in dear:
+            if choose_weights(bank.starts, bank.sketches, queries.parts[row], second.weights[row]) <= budgets.weighted:
+                second.given_up[row] = PARTS
+        found = _search_tables(bank, queries, second, first, answer, found)
+    return _scan(bank, queries, first, second, answer, found)

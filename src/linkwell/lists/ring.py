@@ -7,12 +7,13 @@ ring whose sum is negative. So there is a part with d_i <= 1 whose neighbour has
 a query looks into 17 buckets of each table, reads the neighbours there in a row, and only one entry in 400 is looked up and compared
 whole. 128 bytes a hash, all told.
 
-Where a bank has many nearly equal hashes, buckets and look-ups grow; a query that has spent as much as a scan of the bank would
-cost goes on as that scan, so that none costs more than about two scans.
+Where much of a bank lies in few buckets, a query may find the half of it in its own. One that has spent more than queries of a bank of
+that size do is given weights of its own in the place of those twos (`weights`): crowded tables are left out, and others searched further
+around. Where that too would cost more than comparing the query with every hash, this is done; so none costs more than about two such scans.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,18 @@ import numpy.typing as npt
 from linkwell.lists.columns import Rows
 from linkwell.lists.exact import Hits, Owners
 
+if TYPE_CHECKING:
+    from linkwell.lists import kernels
+
 PARTS: Final = 16
 _BUCKETS: Final = 1 << 16
 _SPARE: Final = 32
 """Sketches are read so many at a time, beyond the last one too."""
 _QUERIES: Final = 65_536
 """Searched at a time: the more, the more of them look into the same buckets while those are in the processor's cache."""
+
+_ROOM: Final = 1_024
+"""For so many pairs there is room beside two for each query; where there are more, the search is done again."""
 
 _NO_NUMBERS: Final = np.empty(0, np.uint32)
 _NO_HITS: Final = np.zeros((0, 0), np.bool_)
@@ -81,6 +88,9 @@ class RingIndex:
         self._words = values.view(np.uint64)
         self._parts = values.view(np.uint16)
         self.owners = owners
+        self.budgets: kernels.Budgets | None = None
+        """What a query may cost; by default, from the size of the bank."""
+        self._bank: kernels.Bank | None = None
 
     @classmethod
     def restore(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> "RingIndex":
@@ -117,7 +127,7 @@ class RingIndex:
         rows, entries = [_NO_NUMBERS], [_NO_NUMBERS]
         for first in range(0, len(queries), _QUERIES):
             piece = queries[first : first + _QUERIES]
-            room = len(piece)
+            room = 2 * len(piece) + _ROOM
             while True:
                 near = np.empty(room, np.uint32), np.empty(room, np.uint32)
                 found = self._search(piece, _NO_HITS, 0, *near)
@@ -131,11 +141,20 @@ class RingIndex:
     def _search(self, queries: Rows, hits: Hits, reported: int, pair_rows: Numbers, pair_entries: Numbers) -> int:
         from linkwell.lists import kernels  # noqa: PLC0415 - as above
 
+        if self._bank is None:
+            self._bank = kernels.Bank(self._words, self._parts, self.owners, *self.tables)
+        if self.budgets is None:
+            self.budgets = kernels.Budgets.of_bank(len(self.owners))
         queries = np.require(queries, requirements=["C", "W"])
+        parts = queries.view(np.uint16)
+        order = (
+            np.argsort(parts.T, axis=1, kind="stable") if len(parts) > 1 else np.zeros((PARTS, len(parts)), np.int64)
+        )
         return kernels.search(
-            kernels.Bank(self._words, self._parts, self.owners, *self.tables),
-            kernels.Queries(queries.view(np.uint64), queries.view(np.uint16)),
+            self._bank,
+            kernels.Queries(queries.view(np.uint64), parts, order),
             kernels.Answer(hits, reported, np.full(len(queries), reported, np.int64), pair_rows, pair_entries),
+            self.budgets,
         )
 
 
