@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from linkwell.base.errors import MissingError, SignatureError, UsageError
+from linkwell.base.errors import MissingError, SignatureError
 from linkwell.base.ids import link_id
 from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook
@@ -129,7 +129,7 @@ def test_an_upheld_link_outside_every_release_is_counted(dataset: Workspace, tak
 
 def test_without_a_release_there_is_nothing_to_recall(workspace: Workspace, engine: Engine) -> None:
     """The error says what to do first."""
-    with pytest.raises(UsageError, match="no release"):
+    with pytest.raises(MissingError, match="no release"):
         create_recall(workspace, engine=engine, who="ana")
 
 

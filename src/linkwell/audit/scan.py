@@ -35,7 +35,7 @@ UNDECODABLE = "undecodable"
 LOW_QUALITY = "low_pdq_quality"
 
 UNCHECKED_REASONS = {
-    NO_LEDGER_ENTRY: "never fetched: only its URL was compared",
+    NO_LEDGER_ENTRY: "never fetched: nothing but its URL could be compared",
     UNDECODABLE: "fetched, but no picture came of it: URL and digests were compared, not its look",
     LOW_QUALITY: "too flat a picture for a PDQ hash to say anything: URL and digests were compared, not its look",
 }

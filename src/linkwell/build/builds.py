@@ -272,7 +272,9 @@ def current_build(workspace: Workspace) -> Build:
         current = msgspec.json.decode(path.read_bytes(), type=_CurrentFile)
     except FileNotFoundError:
         raise MissingError(
-            "there is no build yet", str(workspace.root), "Make one with: linkwell build SOURCE…"
+            "there is no build yet",
+            str(workspace.root),
+            "Make one with: linkwell build SOURCE, or linkwell import FILE",
         ) from None
     except msgspec.DecodeError as error:
         raise DamagedFileError("this file does not read", str(path), "Give the build's command again.") from error

@@ -90,7 +90,7 @@ def create_recall(
 
     Raises:
         SafetyError: the covered batch would tell too much. Nothing was made.
-        UsageError: there is no release.
+        MissingError: there is no release.
         BusyError: another recall is being made.
     """
     day = today or datetime.now(UTC).date()

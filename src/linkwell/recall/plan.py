@@ -122,7 +122,7 @@ def measure_next(workspace: Workspace, today: date | None = None) -> tuple[LeakR
     """What the batch that `recall create` would make now would tell, or None and the day it waits for.
 
     Raises:
-        UsageError: there is no release.
+        MissingError: there is no release.
     """
     standing = standing_of(workspace)
     standing.releases = retained(workspace)

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from linkwell.base.errors import MissingError, UsageError
+from linkwell.base.errors import MissingError
 from linkwell.base.ids import LINK_ID_BYTES
 from linkwell.base.shards import read_tables, write_bytes
 from linkwell.base.workspace import Workspace
@@ -120,11 +120,17 @@ def standing_of(workspace: Workspace) -> Standing:
 
 
 def retained(workspace: Workspace) -> list[Release]:
-    """Every release that is kept, oldest first."""
+    """Every release that is kept, oldest first.
+
+    Raises:
+        MissingError: there is none.
+    """
     releases = [open_release(workspace, info.version) for info in list_releases(workspace)]
     if not releases:
-        raise UsageError(
-            "there is no release to recall from", str(workspace.releases), "Make one with: linkwell release create V"
+        raise MissingError(
+            "there is no release to recall from",
+            str(workspace.releases),
+            "Make one with: linkwell release create v1 --as WHO",
         )
     return releases
 

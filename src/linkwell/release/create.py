@@ -230,7 +230,7 @@ def _manifest(
     warnings = []
     if 0 < smallest < settings.cell_min_rows:
         warnings.append(
-            f"the smallest cell has {plural(smallest, 'row')}, fewer than the {settings.cell_min_rows} asked for: covered recalls hide less"
+            f"the smallest cell has {plural(smallest, 'row')}, fewer than the {settings.cell_min_rows:,} asked for: covered recalls hide less"
         )
     if not output:
         warnings.append("the release is empty")
