@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from linkwell.base.errors import FormatError
-from linkwell.base.ids import LINK_ID_BYTES, link_id
+from linkwell.base.ids import LINK_ID_BYTES, link_ids
 from linkwell.base.schema import FOREIGN_ALIASES
 from linkwell.base.shards import atomic_path
 from linkwell.recall import Recalled, id_array
@@ -122,9 +122,9 @@ class Wanted:
 
     def has_urls(self, urls: Sequence[str | None]) -> npt.NDArray[np.bool_]:
         """Which of the URLs are recalled; None is not."""
-        ids = np.array([b"" if url is None else link_id(url) for url in urls], dtype="S16")
-        hit = self.has_ids(ids)
-        hit &= np.array([url is not None for url in urls], dtype=bool)
+        stated = np.array([url is not None for url in urls], dtype=bool)
+        hit = np.zeros(len(urls), dtype=bool)
+        hit[stated] = self.has_ids(id_array(link_ids([url for url in urls if url is not None])))
         return hit
 
     def has_keys(self, keys: Sequence[str], *, ours: bool) -> npt.NDArray[np.bool_]:

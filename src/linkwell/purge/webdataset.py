@@ -190,21 +190,26 @@ def json_hits(
 
 def _told(content: bytes, where: str) -> tuple[str | None, bytes, int, bytes]:
     """URL, link id, cell and uid that a sample's JSON states; None, empty, -1 and empty where it does not."""
+    url: object
     try:
         said = _DECODER.decode(content)
-        fields: dict[str, Any] = {"url": said.url or said.upper_url}
-        fields |= {"link_id": said.link_id, "cell": said.cell, "uid": said.uid}
+        url, link, cell, uid = said.url or said.upper_url, said.link_id, said.cell, said.uid
     except (msgspec.MsgspecError, ValueError, RecursionError):
         fields = _unusual(content, where)
-    url, cell = fields.get("url", fields.get("URL")), fields.get("cell")
-    link, uid = raw_id(fields.get("link_id")), raw_id(fields.get("uid"))
-    number = cell if isinstance(cell, int) and 0 <= cell < _CELL_NUMBERS else -1
+        url, cell = fields.get("url", fields.get("URL")), fields.get("cell")
+        link, uid = fields.get("link_id"), fields.get("uid")
     return (
         url if isinstance(url, str) else None,
-        link if len(link) == LINK_ID_BYTES else b"",
-        number,
-        uid if len(uid) == LINK_ID_BYTES else b"",
+        _link_sized(link) if link is not None else b"",
+        cell if isinstance(cell, int) and 0 <= cell < _CELL_NUMBERS else -1,
+        _link_sized(uid) if uid is not None else b"",
     )
+
+
+def _link_sized(stated: object) -> bytes:
+    """An id of 16 bytes as it is stated; empty for anything else."""
+    raw = raw_id(stated)
+    return raw if len(raw) == LINK_ID_BYTES else b""
 
 
 def _unusual(content: bytes, where: str) -> dict[str, Any]:
