@@ -20,6 +20,7 @@ IDLE = [
     ("populate out --release v1 --url-list l.csv", "--url-list", "--release"),
     ("populate out --keep-original --size 64 --quality 9", "--size, --quality", "--keep-original"),
     ("populate out --resize no --size 64", "--size", "--resize no"),
+    ("populate out --from-archive a.warc --resolve a:80:127.0.0.1", "--resolve", "--from-archive"),
     ("populate out --status --release v1", "--release", "--status"),
     ("populate status out --size 64", "--size", "--status"),
     ("populate out --adopt --status", "--adopt", "--status"),

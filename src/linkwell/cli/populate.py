@@ -320,6 +320,8 @@ def _check_together(given: Mapping[str, str], resize: str) -> None:
         refuse_beside("--release", {"url_list", "shard_rows"}, given)
     if "keep_original" in given:
         refuse_beside("--keep-original", {"size", "resize", "only_if_bigger", "quality"}, given)
+    if "from_archive" in given:
+        refuse_beside("--from-archive", {"resolve"}, given)
     if resize == "no":
         refuse_beside("--resize no", {"size", "only_if_bigger"}, given)
 
