@@ -144,6 +144,8 @@ def test_a_database_whose_tables_are_not_named_is_wrong_usage(tmp_path: Path, ki
     assert verify(made.root, gone, receipt, tables=made.options.tables).untouched
     with pytest.raises(UsageError, match="--tables"):
         verify(made.root, gone, receipt)
+    with pytest.raises(UsageError, match="--tables"):  # nor does the next purge pass it over
+        apply(made.root, gone, engine=engine)
 
 
 def test_the_receipt_counts_what_went(purged: Any) -> None:

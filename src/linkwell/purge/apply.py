@@ -18,7 +18,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from linkwell import __version__
-from linkwell.base.errors import FormatError
+from linkwell.base.errors import FormatError, LinkwellError
 from linkwell.base.shards import file_sha256, storage_errors, sweep, sync_folder, write_bytes
 from linkwell.base.workspace import folder_lock
 from linkwell.engine import Engine, local_input, run_stage, task
@@ -26,7 +26,7 @@ from linkwell.purge.aliases import read_aliases
 from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, STATE_FOLDER, Copy, check_state_folder, open_copy
 from linkwell.purge.match import Wanted
 from linkwell.purge.note import NOTES_FOLDER, finish_all, keep_pending, pending
-from linkwell.purge.plan import check_dataset, own_aliases, telling_units
+from linkwell.purge.plan import check_dataset, check_tables, own_aliases, telling_units
 from linkwell.purge.receipt import (
     KEY_FILE,
     NOT_REACHED,
@@ -106,7 +106,8 @@ def apply(
         the receipt, also stored in the state folder. `statement.complete` is False where a file could not be dealt with.
 
     Raises:
-        UsageError: the copy is of another dataset, has nothing that can be purged, or its state is a symbolic link.
+        UsageError: the copy is of another dataset, has nothing that can be purged, or its state is a symbolic link; or the tables of a
+            database that was purged before are not named.
         BusyError: another purge is at work on it.
         StorageError: the state cannot be written.
     """
@@ -117,7 +118,9 @@ def apply(
         for folder in (state, state / RECEIPTS_FOLDER):
             sweep(folder)
         receipts, run = state / RECEIPTS_FOLDER, state / _RUN_FOLDER
-        check_dataset(open_copy(copy, options.tables, state=state), recalled)
+        before = open_copy(copy, options.tables, state=state)
+        check_tables(before, _last(receipts))
+        check_dataset(before, recalled)
         signing_key = key if isinstance(key, Ed25519PrivateKey) else load_key(key or state / KEY_FILE, make=key is None)
         journal = _begin(copy, recalled, receipts, run)
         waiting = finish_all(copy, run)
@@ -142,6 +145,15 @@ def apply(
             store_receipt(receipts, receipt)
         _end(copy, run)
     return receipt
+
+
+def _last(receipts: Path) -> Receipt | None:
+    """The newest receipt; one that does not read says nothing."""
+    known = receipts_in(receipts)
+    try:
+        return read_receipt(known[-1]) if known else None
+    except LinkwellError:
+        return None
 
 
 def _wanted(found: Copy, recalled: Recalled, run: Path, options: PurgeOptions) -> Wanted:

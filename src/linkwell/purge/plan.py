@@ -11,9 +11,11 @@ import msgspec
 from linkwell.base.errors import LinkwellError, UsageError
 from linkwell.base.progress import meter
 from linkwell.purge.aliases import needs_aliases, read_aliases
+from linkwell.purge.database import DatabaseKind, is_database
 from linkwell.purge.inventory import JOURNAL_FILE, Copy, open_copy
 from linkwell.purge.kinds import kind_of
 from linkwell.purge.match import Aliases, Wanted
+from linkwell.purge.receipt import Receipt
 from linkwell.purge.shard import PARQUET_SUFFIXES
 from linkwell.purge.surroundings import surroundings
 from linkwell.purge.unit import Scan, Sight, TableQuery, Unit, suffix_of
@@ -193,3 +195,22 @@ def check_dataset(found: Copy, recalled: Recalled) -> None:
             str(found.root),
             "Known kinds: tar shards, parquet, loose pictures, Arrow, embeddings, indexes; databases with --tables.",
         )
+
+
+def check_tables(found: Copy, receipt: Receipt | None) -> None:
+    """Databases are known by the tables that are named: without these, one that was purged would look like one that is gone.
+
+    Raises:
+        UsageError: a database of the receipt is there, and none of its tables was named.
+    """
+    if receipt is None or DatabaseKind.name not in receipt.statement.kind.split("+"):
+        return
+    looked_at = {name for unit in found.units for name in unit.files}
+    for stated in receipt.statement.files:
+        path = found.root / stated.name
+        if not stated.gone and stated.name not in looked_at and path.is_file() and is_database(path):
+            raise UsageError(
+                "the receipt has this database, and nothing says which of its tables to look through",
+                stated.name,
+                "Give the file that named them for the purge: --tables FILE",
+            )

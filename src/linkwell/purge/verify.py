@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from linkwell.base.errors import LinkwellError, SignatureError, UsageError
+from linkwell.base.errors import LinkwellError, SignatureError
 from linkwell.base.progress import meter
-from linkwell.purge.database import DatabaseKind, is_database
-from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, Copy, open_copy
+from linkwell.purge.inventory import COPY_FILE, JOURNAL_FILE, open_copy
 from linkwell.purge.kinds import kind_of
-from linkwell.purge.plan import check_dataset, file_plans, sight_of
+from linkwell.purge.plan import check_dataset, check_tables, file_plans, sight_of
 from linkwell.purge.receipt import FileRecord, Receipt
 from linkwell.purge.records import record_of, records_of
 from linkwell.purge.unit import TableQuery, Unit
@@ -77,7 +76,7 @@ def verify(
         UsageError: the copy is of another dataset, or the tables of a database that the receipt names were not given.
     """
     found = open_copy(copy, tables, state=state)
-    _check_tables(found, receipt)
+    check_tables(found, receipt)
     check_dataset(found, recalled)
     newer = _check_feed(recalled, receipt)
     sight = sight_of(found, recalled, aliases, thorough=True)
@@ -118,25 +117,6 @@ def verify(
 def _more(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
     """By how much each count has grown."""
     return {kind: count - before.get(kind, 0) for kind, count in now.items() if count > before.get(kind, 0)}
-
-
-def _check_tables(found: Copy, receipt: Receipt | None) -> None:
-    """Databases are known by the tables that are named: without these, one that was purged would look like one that is gone.
-
-    Raises:
-        UsageError: a database of the receipt is there, and none of its tables was named.
-    """
-    if receipt is None or DatabaseKind.name not in receipt.statement.kind.split("+"):
-        return
-    looked_at = {name for unit in found.units for name in unit.files}
-    for stated in receipt.statement.files:
-        path = found.root / stated.name
-        if not stated.gone and stated.name not in looked_at and path.is_file() and is_database(path):
-            raise UsageError(
-                "the receipt has this database, and nothing says which of its tables to look through",
-                stated.name,
-                "Give the file that named them for the purge: --tables FILE",
-            )
 
 
 def _as_stated(copy: Path, unit: Unit, stated: Mapping[str, FileRecord] | None) -> dict[str, FileRecord]:
