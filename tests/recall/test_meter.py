@@ -35,7 +35,6 @@ from linkwell.recall import (
     outside_view,
 )
 from linkwell.recall.attacks import ATTACKS, precision
-from linkwell.recall.meter import tally_of
 from linkwell.recall.plan import tally_path, waits_until
 from linkwell.recall.tally import Tally
 from linkwell.release import create_release
@@ -204,10 +203,11 @@ def test_kept_counts_stand_for_rows_that_are_gone(rows: dict[str, Any], workspac
     """What an earlier batch took is counted from its sealed counts as from its rows."""
     rows["event"][rows["event"] > 0] = 1
     key = workspace.master_key()
-    tally_of(world(**rows)).save(tmp_path / "1.parquet", key)
+    direct = Tally()
+    measure(world(**rows), lost=direct)
+    direct.save(tmp_path / "1.parquet", key)
     earlier = Tally()
     earlier.add_earlier(tmp_path / "1.parquet", key, 1)
-    direct = tally_of(world(**rows))
     for name in direct.rows:
         assert (earlier.rows[name] == direct.rows[name]).all()
         assert (earlier.removed[name] == direct.removed[name]).all()

@@ -28,7 +28,7 @@ from linkwell.recall.batch import (
     batch_path,
     decode_batch,
 )
-from linkwell.recall.meter import LeakReport, tally_of
+from linkwell.recall.meter import LeakReport
 from linkwell.recall.plan import (
     CoveredPlan,
     Override,
@@ -36,7 +36,6 @@ from linkwell.recall.plan import (
     is_covered,
     measure_plan,
     plan_covered,
-    rows_of_plan,
     tally_path,
     waits_until,
 )
@@ -50,6 +49,7 @@ from linkwell.recall.standing import (
     standing_of,
     write_state,
 )
+from linkwell.recall.tally import Tally
 from linkwell.release import Partition, reissue
 
 
@@ -111,9 +111,10 @@ def create_recall(
         leak: LeakReport | None = None
         plan = plan_covered(workspace, standing, takedowns, located, day)
         if plan is not None:
-            leak = measure_plan(workspace, standing, plan)
+            lost = Tally()
+            leak = measure_plan(workspace, standing, plan, lost)
             check_leak(workspace, leak, standing.next_sequence, who, override)
-            made.append(_create_covered(workspace, standing, plan, issued))
+            made.append(_create_covered(workspace, standing, plan, lost, issued))
         short = plan is not None and len(plan.cells) % workspace.settings.recall.cells_per_batch != 0
         open_batch = _create_open(workspace, standing, takedowns, located, issued)
         if open_batch:
@@ -125,13 +126,13 @@ def create_recall(
     return RecallInfo(tuple(made), tuple(reissued), without, short, leak, waiting)
 
 
-def _create_covered(workspace: Workspace, standing: Standing, plan: CoveredPlan, issued: str) -> Batch:
+def _create_covered(workspace: Workspace, standing: Standing, plan: CoveredPlan, lost: Tally, issued: str) -> Batch:
     # The cover is kept before the batch is: a run that is killed in between names the same cells again.
     Partition(workspace).add_cover(plan.drawn)
     path = tally_path(workspace, standing.next_sequence)
     with storage_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    tally_of(rows_of_plan(standing, plan)).save(path, workspace.master_key())
+    lost.save(path, workspace.master_key())
     ids = links_of(standing.releases, plan.cells)
     links = pa.table({"link_id": binary_array(ids, LINK_ID_BYTES)}, schema=LINKS_SCHEMA)
     manifest_sha256 = standing.releases[-1].manifest_sha256

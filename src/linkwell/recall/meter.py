@@ -63,12 +63,15 @@ class LeakReport:
         return self.attacks[0]
 
 
-def measure(source: Callable[[], Iterator[Seen]], tally: Tally | None = None) -> LeakReport:
+def measure(
+    source: Callable[[], Iterator[Seen]], tally: Tally | None = None, *, lost: Tally | None = None
+) -> LeakReport:
     """Run every attack.
 
     Args:
         source: gives the rows, piece by piece.
         tally: counts of rows that an earlier recall took, which no release has any more.
+        lost: where given, the removed rows are counted here too, to be kept for the measures of later recalls.
     """
     tally = tally or Tally()
     pieces: list[Traits] = []
@@ -83,6 +86,8 @@ def measure(source: Callable[[], Iterator[Seen]], tally: Tally | None = None) ->
             continue
         left = traits.only(gone)
         tally.count_removed(left, seen.event[gone])
+        if lost is not None:
+            lost.add(left, seen.event[gone])
         pieces.append(left)
         times.append(np.ones(left.rows, np.int64) if seen.times is None else seen.times[gone])
         explained.append(np.zeros(left.rows, bool) if seen.explained is None else seen.explained[gone])
@@ -111,16 +116,6 @@ def play(removed: Removed, tally: Tally, meant: npt.NDArray[np.bool_]) -> LeakRe
         attacks=tuple(sorted(results, key=lambda each: -each.precision)),
         cell_precision=cell_precision,
     )
-
-
-def tally_of(source: Callable[[], Iterator[Seen]]) -> Tally:
-    """The counts of the removed rows alone, to be kept for the measures of later recalls."""
-    tally = Tally()
-    for seen in source():
-        gone = seen.event > 0
-        if gone.any():
-            tally.add(traits_of(seen.table.filter(pa.array(gone))), seen.event[gone])
-    return tally
 
 
 def _of_cells(cell: Int64s, scores: Scores, hits: npt.NDArray[np.bool_]) -> tuple[int, int, float]:

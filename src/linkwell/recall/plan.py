@@ -113,9 +113,9 @@ def plan_covered(
     return CoveredPlan(cells, leaving.drawn, frozenset(meant)) if cells else None
 
 
-def measure_plan(workspace: Workspace, standing: Standing, plan: CoveredPlan) -> LeakReport:
-    """Play the attacker on a planned batch, with every release and every batch that came before."""
-    return measure(rows_of_plan(standing, plan), earlier_tally(workspace, standing))
+def measure_plan(workspace: Workspace, standing: Standing, plan: CoveredPlan, lost: Tally | None = None) -> LeakReport:
+    """Play the attacker on a planned batch, with every release and every batch that came before; `lost` as `measure` has it."""
+    return measure(rows_of_plan(standing, plan), earlier_tally(workspace, standing), lost=lost)
 
 
 def measure_next(workspace: Workspace, today: date | None = None) -> tuple[LeakReport | None, date | None]:
