@@ -1,15 +1,22 @@
 """The leak meter on a synthetic world of 10 million rows with 380 hits, and on links of real pages.
 
-The synthetic world: 200,000 hosts of Zipf sizes; unsafe scores of which nearly all are low; 60 hosts of 20 to 400 rows that the hits cluster in,
-and 1,500 look-alikes of them, half of whose rows score high; 300 hits among the high rows of the 60, 60 among all high rows, 20 anywhere.
-Captions of high rows come from one vocabulary, those of others from another. The real world: the links of the pages in the shared data, with
-hits planted in two hosts and a few anywhere; it is small, so its batches are of two cells.
+The synthetic world: 200,000 hosts of Zipf sizes; unsafe scores of which nearly all are low; 1,560 hosts of 20 to 400 rows, half of whose
+rows score high. In 60 of them the hits cluster, the others only look like them: 300 hits among the high rows of the 60, 60 among all high rows, 20
+anywhere. Captions of high rows come from one vocabulary, those of others from another. The real world: the links of the pages in the shared data,
+with hits planted in two hosts and a few anywhere; it is small, so its batches are of two cells.
 
-Each world is released by `release create`. Then four feeds are given to the meter: the exact list; uniform decoys, 1,000 to a hit; our
-covered recall, all hits at once; and ours in ten recalls one after the other, the tenth measured over all that has left. Printed is the
-precision of every attack, and the time and peak memory of the measure. Takes about 15 minutes on two cores and 6 GB of disk.
+Each world is released by `release create`, which knows no hits. Then four feeds are given to the meter: the exact list; uniform decoys, 1,000
+to a hit; our covered recall, all hits at once; and ours in ten recalls one after the other, the tenth measured over all that has left. Printed are the
+precision of every attack, the share of good links that leave with the hits, and the time and peak memory of the measure. A cell of k rows that are
+not alike comes last; it must be refused.
 
-    .venv/bin/python benchmarks/leak.py [--rows 10000000] [--world synthetic real] [--charts DIR] [--scratch DIR]
+One truth is few hits, and those of one host are found or missed together: the attacks on one truth differ by luck. So other truths, as likely
+as the first, are drawn over the same links (`--truths`), and the mean of each attack is printed with its 95 % interval (normal, over the truths). *Best* is
+the attack with the highest mean; *in hindsight* is the mean of whichever attack did best in each truth, which no attacker can choose. Beside them
+stands how often he is right who has no feed, and guesses among the rows that score high, which their safety bin and caption tell. Takes some minutes
+and 6 GB of disk.
+
+    .venv/bin/python benchmarks/leak.py [--rows 10000000] [--truths 100] [--world synthetic real] [--charts DIR] [--scratch DIR]
 """
 
 import argparse
@@ -18,9 +25,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,244 +36,237 @@ import pyarrow as pa
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.dedupe import PeakMemory
+from benchmarks.leak_worlds import Bools, Int64s, World, make_world
 
-from linkwell.base.ids import link_ids
-from linkwell.base.schema import LINK_SCHEMA, USES, VERDICTS
-from linkwell.base.shards import ParquetWriter, read_tables
-from linkwell.base.words import Words, is_member, words_from, words_of
-from linkwell.base.workspace import Workspace
-from linkwell.build import build, current_build
-from linkwell.engine import LocalEngine
-from linkwell.feed import init_feed, make_keys
+from linkwell.base.errors import SafetyError
 from linkwell.recall import LeakReport, Seen, leak_chart, measure
-from linkwell.release import Partition, Release, create, create_release, open_release
+from linkwell.recall.attacks import ATTACKS, Removed, precision
+from linkwell.recall.meter import play
+from linkwell.recall.plan import check_leak
+from linkwell.recall.tally import Tally
+from linkwell.recall.traits import COLUMNS, Traits, traits_of
+from linkwell.release import Partition
+from linkwell.release.cover import cover_seed, draw_cover
 
-SHARED = Path(os.environ.get("LINKWELL_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-SHARD_ROWS = 250_000
-HOSTS = 200_000
-BAD_HOSTS, LOOK_ALIKES = 60, 1_500
-HITS_IN_BAD, HITS_IN_HIGH, HITS_ANYWHERE = 300, 60, 20
-HIGH_SCORE = 0.95
 DECOYS = 1_000
 RECALLS = 10
-TOP_BIN = 9
-WORDS = 5_000
-"""Of each of the two vocabularies."""
-COLUMNS = ["link_id", "cell", "url", "text", "language", "safety_bin"]
-
-Int64s = npt.NDArray[np.int64]
+Z95 = 1.96
 
 
-def synthetic(folder: Path, rows: int) -> tuple[list[Path], set[bytes]]:
-    """Write the shards; returns them, and the link ids of the hits."""
-    chance = np.random.default_rng(11)
-    weights = 1 / np.arange(1, HOSTS + 1)
-    host = chance.choice(HOSTS, rows, p=weights / weights.sum())
-    size = np.bincount(host, minlength=HOSTS)
-    score = chance.beta(0.15, 6, rows)
-    middling = np.flatnonzero((size >= 20) & (size <= 400))
-    chosen = chance.choice(middling, BAD_HOSTS + LOOK_ALIKES, replace=False)
-    bad = np.zeros(HOSTS, bool)
-    bad[chosen[:BAD_HOSTS]] = True
-    unsafe = np.zeros(HOSTS, bool)
-    unsafe[chosen] = True
-    risky = np.flatnonzero(unsafe[host])
-    raised = risky[chance.random(len(risky)) < 0.5]
-    score[raised] = chance.beta(30, 0.6, len(raised))
-    high = score > HIGH_SCORE
-    hits = np.unique(
-        np.concatenate(
-            [
-                chance.choice(np.flatnonzero(high & bad[host]), HITS_IN_BAD, replace=False),
-                chance.choice(np.flatnonzero(high), HITS_IN_HIGH, replace=False),
-                chance.choice(rows, HITS_ANYWHERE, replace=False),
-            ]
-        )
-    )
-    words = np.array([f"word{number}" for number in range(2 * WORDS)])
-    rank = 1 / np.arange(1, WORDS + 1)
-    shards = []
-    hit_ids: set[bytes] = set()
-    for start in range(0, rows, SHARD_ROWS):
-        end = min(start + SHARD_ROWS, rows)
-        count = end - start
-        urls = [
-            f"https://host{h}.example/{n}.jpg" for n, h in zip(range(start, end), host[start:end].tolist(), strict=True)
-        ]
-        drawn = chance.choice(WORDS, (count, 8), p=rank / rank.sum()) + WORDS * high[start:end, None]
-        columns = {
-            "link_id": link_ids(urls),
-            "url": pa.array(urls),
-            "text": pa.array([" ".join(each) for each in words[drawn].tolist()]),
-            "language": pa.array(np.where(host[start:end] % 3 == 0, "de", "en").tolist()),
-            "safety_bin": pa.array(np.minimum(score[start:end] * 10, 9).astype(np.int8)),
-        }
-        hit_ids |= {columns["link_id"][n - start].as_py() for n in hits[(hits >= start) & (hits < end)].tolist()}
-        shards.append(folder / f"{start:09d}.parquet")
-        _write(shards[-1], columns, count)
-    return shards, hit_ids
-
-
-def _write(path: Path, columns: dict[str, Any], count: int) -> None:
-    filled = dict(columns)
-    for name in ("page_url", "crawl", "warc", "text_source"):
-        filled[name] = pa.array(["synthetic"] * count)
-    filled["offset"] = pa.array(np.zeros(count, np.int64))
-    for use in USES:
-        filled[use] = pa.DictionaryArray.from_arrays(np.full(count, 3, np.int8), pa.array(VERDICTS))
-    arrays = [filled.get(field.name, pa.nulls(count, field.type)) for field in LINK_SCHEMA]
-    with ParquetWriter(path, LINK_SCHEMA) as writer:
-        writer.write(pa.table(arrays, names=LINK_SCHEMA.names))
-
-
-def real(workspace: Workspace) -> tuple[list[Path], set[bytes]]:
-    """Build the links of the shared pages, and plant hits: eight in two hosts, two anywhere."""
-    sources = sorted(str(path) for path in (SHARED / "data" / "wat").glob("*.wat.gz"))
-    build(workspace, sources, crawl=None, engine=LocalEngine())
-    links = current_build(workspace).links
-    chance = np.random.default_rng(5)
-    urls: list[str] = []
-    ids: list[bytes] = []
-    for table in read_tables(links, ["link_id", "url"]):
-        urls += map(str, table["url"].to_pylist())
-        ids += [link for link in table["link_id"].to_pylist() if link is not None]
-    hosts = np.array([url.split("/", 3)[2] for url in urls])
-    names, sizes = np.unique(hosts, return_counts=True)
-    middling = names[(sizes >= 20) & (sizes <= 400)]
-    chosen = [np.flatnonzero(hosts == name) for name in chance.choice(middling, 2, replace=False)]
-    hits = np.concatenate([*(chance.choice(rows, 4, replace=False) for rows in chosen), chance.choice(len(ids), 2)])
-    return links, {ids[row] for row in hits.tolist()}
-
-
-def release(workspace: Workspace, shards: list[Path], rows: int) -> Release:
-    """Release the shards, by the command's own code."""
-    built = SimpleNamespace(name="b", links=shards, rows=rows, rights_policy_sha256="")
-    vars(create)["current_build"] = lambda _workspace: built
-    create_release(workspace, "v1", engine=LocalEngine(), without_audit="planted hits", who="benchmark")
-    return open_release(workspace, "v1")
-
-
-def rows_of(made: Release, event: Callable[[pa.Table], Int64s], hits: Words) -> Callable[[], Iterator[Seen]]:
-    """The rows of a release, with the event that takes each."""
-
-    def source() -> Iterator[Seen]:
-        for table in read_tables(made.parts, COLUMNS, batch_rows=250_000):
-            yield Seen(table, event(table), is_member(words_of(table["link_id"]), hits))
-
-    return source
-
-
-def ten_recalls(workspace: Workspace, cell_of: dict[bytes, int], cell_rows: dict[int, int]) -> dict[int, int]:
-    """Recall the hits in ten batches, as `recall create` chooses their cells; returns the batch of each cell."""
-    links = sorted(cell_of)
-    order = [links[place] for place in np.random.default_rng(3).permutation(len(links)).tolist()]
+def covers(world: World, hit_cells: list[set[int]], cell_rows: dict[int, int], key: bytes) -> dict[int, int]:
+    """The batch of each cell that leaves, where one batch after the other is drawn as `recall create` does; nothing is kept."""
+    settings, blocks = world.workspace.settings, Partition(world.workspace).blocks()
     batch_of: dict[int, int] = {}
-    for number in range(RECALLS):
+    for number, hit in enumerate(hit_cells):
         left = {cell: rows for cell, rows in cell_rows.items() if cell not in batch_of}
-        hit = {cell_of[link] for link in order[number::RECALLS]} & left.keys()
-        if not hit:
-            continue
-        partition = Partition(workspace)
-        leaving = partition.leaving(hit, left, workspace.settings, min_rows=workspace.settings.release.cell_min_rows)
-        partition.add_cover(leaving.drawn)
-        batch_of |= dict.fromkeys(leaving.cells & left.keys(), number + 1)
+        if hit & left.keys():
+            drawn = draw_cover(
+                hit & left.keys(),
+                left,
+                blocks,
+                min_rows=world.k,
+                batch_cells=settings.recall.cells_per_batch,
+                padding_per_hit=settings.recall.padding_cells_per_hit,
+                seed=cover_seed(key, settings.dataset, len(set(batch_of.values()))),
+            )
+            batch_of |= dict.fromkeys(drawn, number + 1)
     return batch_of
 
 
-def one_recall(workspace: Workspace, cell_of: dict[bytes, int], cell_rows: dict[int, int]) -> dict[int, int]:
-    """Recall all hits at once. Nothing is kept, so that the ten that follow are drawn for themselves."""
-    k = workspace.settings.release.cell_min_rows
-    leaving = Partition(workspace).leaving(set(cell_of.values()), cell_rows, workspace.settings, min_rows=k)
-    return dict.fromkeys(leaving.cells, 1)
+def covered(world: World, hits: Int64s, cell_rows: dict[int, int], recalls: int, key: bytes) -> Int64s:
+    """What takes each cell where the hits are recalled in so many batches; 0: nothing does."""
+    order = np.random.default_rng(3).permutation(hits)
+    batch_of = covers(world, [set(world.cell[order[n::recalls]].tolist()) for n in range(recalls)], cell_rows, key)
+    event = np.zeros(int(world.cell.max()) + 1, np.int64)
+    event[list(batch_of)] = list(batch_of.values())
+    return event
 
 
-def world(name: str, workspace: Workspace, shards: list[Path], hit_ids: set[bytes], charts: Path | None) -> None:
-    """Release one world and print what each feed tells the attacker."""
-    made = release(workspace, shards, 0)
-    hits = words_from(hit_ids)
-    cell_of: dict[bytes, int] = {}
-    cell_rows: dict[int, int] = {}
-    top_rows = top_hits = 0
-    for table in read_tables(made.parts, ["link_id", "cell", "safety_bin"]):
-        found = is_member(words_of(table["link_id"]), hits)
-        cell_of |= {r["link_id"]: r["cell"] for r in table.filter(pa.array(found)).to_pylist()}
-        top = table["safety_bin"].to_numpy() == TOP_BIN
-        top_rows, top_hits = top_rows + int(top.sum()), top_hits + int((top & found).sum())
-        cells, counts = np.unique(table["cell"].to_numpy(), return_counts=True)
-        for cell, count in zip(cells.tolist(), counts.tolist(), strict=True):
-            cell_rows[cell] = cell_rows.get(cell, 0) + count
+def first_truth(world: World, charts: Path | None) -> None:
+    """Give four feeds for one truth to the meter, as a command would."""
+    hits = world.draw(np.random.default_rng(5))
+    is_hit = np.zeros(len(world.cell), bool)
+    is_hit[hits] = True
+    cell_rows = world.cell_rows()
+    hit_cells = set(world.cell[hits].tolist())
     print(
-        f"\n{name}: {made.rows:,} rows, {made.cells:,} cells, {len(cell_of)} hits in {len(set(cell_of.values()))} cells"
+        f"\n{world.name}: {world.made.rows:,} rows, {world.made.cells:,} cells, {len(hits)} hits in {len(hit_cells)} cells; "
+        f"of the {world.alike.sum():,} rows that look like most of them {share_known(world, hits):.4f} are hits"
     )
-    decoys = np.random.default_rng(9)
-    share = min(1.0, DECOYS * len(hit_ids) / made.rows)
-
-    def exact(table: pa.Table) -> Int64s:
-        return is_member(words_of(table["link_id"]), hits).astype(np.int64)
-
-    def by_cell(batches: dict[int, int]) -> Callable[[pa.Table], Int64s]:
-        batch = np.zeros(max(cell_rows) + 1, np.int64)
-        batch[list(batches)] = list(batches.values())
-        return lambda table: batch[table["cell"].to_numpy()]
-
-    drawn = decoys.random(1 << 20) < share
-
-    def uniform(table: pa.Table) -> Int64s:
-        # By the id, so that a second pass draws the same rows.
-        place = (words_of(table["link_id"])[:, 0] % np.uint64(1 << 20)).astype(np.int64)
-        return np.maximum(exact(table), drawn[place].astype(np.int64))
-
-    feeds: list[tuple[str, Callable[[pa.Table], Int64s]]] = [
-        ("exact list", exact),
-        (f"uniform decoys, {DECOYS:,} to a hit", uniform),
-        ("covered, all at once", by_cell(one_recall(workspace, cell_of, cell_rows))),
-        (f"covered, {RECALLS} recalls", by_cell(ten_recalls(workspace, cell_of, cell_rows))),
+    key = world.workspace.master_key()
+    once = covered(world, hits, cell_rows, 1, key)
+    kept = Partition(world.workspace).leaving(hit_cells, cell_rows, world.workspace.settings, min_rows=world.k)
+    assert kept.cells == set(np.flatnonzero(once).tolist()), "the cells that recall create would take"
+    decoys = np.random.default_rng(9).random(len(is_hit)) < DECOYS * len(hits) / len(is_hit)
+    feeds = [
+        ("exact list", is_hit),
+        (f"uniform decoys, {DECOYS:,} to a hit", is_hit | decoys),
+        ("covered, all at once", once[world.cell]),
+        (f"covered, {RECALLS} recalls", covered(world, hits, cell_rows, RECALLS, key)[world.cell]),
     ]
     for label, event in feeds:
-        memory = PeakMemory()
-        memory.start()
-        started = time.monotonic()
-        report = measure(rows_of(made, event, hits))
-        seconds = time.monotonic() - started
-        memory.stop()
-        show(label, report, seconds, memory.pss_bytes)
-        if charts:
-            charts.mkdir(parents=True, exist_ok=True)
-            bound = workspace.settings.recall.max_attacker_precision
-            (charts / f"{name}-{label.replace(' ', '-').replace(',', '')}.svg").write_text(leak_chart(report, bound))
+        show(label, world, event, is_hit, charts)
+    refuse(world, hits)
 
 
-def show(label: str, report: LeakReport, seconds: float, peak_bytes: int) -> None:
-    """Print one feed."""
+def show(label: str, world: World, event: npt.NDArray[Any], is_hit: Bools, charts: Path | None) -> None:
+    """Measure one feed and print what it tells."""
+
+    def source() -> Iterator[Seen]:
+        for here, table in world.tables(list(COLUMNS)):
+            yield Seen(table, event[here].astype(np.int64), is_hit[here])
+
+    memory = PeakMemory()
+    memory.start()
+    started = time.process_time()
+    report = measure(source)
+    seconds = time.process_time() - started
+    memory.stop()
+    good = (report.removed - report.hits) / (report.rows - report.hits)
     print(
-        f"  {label}: {report.removed:,} rows in {report.cells:,} cells left, {report.hit_cells} of them hit; "
-        f"worst {report.worst.precision:.4f} ({report.worst.name}); hit cells told apart {report.cell_precision:.2f}, "
-        f"by chance {report.hit_cells / max(report.cells, 1):.2f}; {seconds:.0f} s, {peak_bytes / 1e6:.0f} MB"
+        f"  {label}: {report.removed:,} rows in {report.cells:,} cells left, {report.hit_cells} of them hit, and {good:.2%} of the good "
+        f"links with them; worst {report.worst.precision:.4f} ({report.worst.name}); hit cells told apart {report.cell_precision:.2f}, "
+        f"by chance {report.hit_cells / max(report.cells, 1):.2f}; {seconds:.0f} CPU-s, {memory.pss_bytes / 1e6:.0f} MB"
     )
     print("    " + "  ".join(f"{each.name} {each.precision:.4f}" for each in report.attacks), flush=True)
+    if charts:
+        charts.mkdir(parents=True, exist_ok=True)
+        bound = world.workspace.settings.recall.max_attacker_precision
+        (charts / f"{world.name}-{label.replace(' ', '-').replace(',', '')}.svg").write_text(leak_chart(report, bound))
+
+
+def refuse(world: World, hits: Int64s) -> None:
+    """Give the meter one cell of k rows that are not alike: a hit of the highest bin among rows of lower ones."""
+    odd = next((place for place in hits.tolist() if world.top[place]), None)
+    if odd is None:
+        print("  one cell of rows that are not alike: no row here has a safety bin")
+        return
+    chosen = np.zeros(len(world.cell), bool)
+    chosen[np.random.default_rng(1).choice(np.flatnonzero(~world.top), world.k - 1, replace=False)] = True
+    chosen[odd] = True
+    alone = np.zeros(len(world.cell), bool)
+    alone[odd] = True
+
+    def source() -> Iterator[Seen]:
+        for here, table in world.tables(list(COLUMNS)):
+            cell = np.where(chosen[here], world.cell.max() + 1, table["cell"].to_numpy())
+            place = table.schema.get_field_index("cell")
+            yield Seen(table.set_column(place, "cell", pa.array(cell)), chosen[here].astype(np.int64), alone[here])
+
+    report = measure(source)
+    try:
+        check_leak(world.workspace, report, 1, "benchmark", None)
+        print(f"  one cell of {report.removed:,} rows that are not alike: let pass, worst {report.worst.precision:.4f}")
+    except SafetyError as error:
+        print(f"  one cell of {report.removed:,} rows that are not alike: refused: {error.problem}", flush=True)
+
+
+class View:
+    """What everybody sees of a release, in memory, so that many truths can be played on it: 50 bytes a row."""
+
+    def __init__(self, world: World) -> None:
+        self.public = Tally()
+        pieces: list[dict[str, npt.NDArray[np.int32]]] = []
+        for _here, table in world.tables(list(COLUMNS)):
+            traits = traits_of(table)
+            self.public.count_public(traits)
+            pieces.append({name: values.astype(np.int32) for name, values in vars(traits).items()})
+        self._traits = {name: np.concatenate([each[name] for each in pieces]) for name in pieces[0]}
+        self._starts = np.cumsum(self._traits["word_counts"], dtype=np.int64) - self._traits["word_counts"]
+
+    def play(self, event: Int64s, hits: Int64s) -> tuple[LeakReport, float]:
+        """Every attack on the rows whose cells these events take; and of the hosts with hits, how many stand out."""
+        by_row = event[self._traits["cell"]]
+        left = np.flatnonzero(by_row)
+        counts = self._traits["word_counts"][left].astype(np.int64)
+        words = np.repeat(self._starts[left] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        traits = Traits(
+            **{n: v[left].astype(np.int64) for n, v in self._traits.items() if n != "words"},
+            words=self._traits["words"][words].astype(np.int64),
+        )
+        tally = Tally(rows=self.public.rows, domain_bins=self.public.domain_bins)
+        tally.count_removed(traits, by_row[left])
+        removed = Removed(traits, by_row[left], np.ones(len(left), np.int64), np.zeros(len(left), bool))
+        meant = np.isin(left, hits)
+        return play(removed, tally, meant), hosts_told(removed, tally, meant)
+
+
+def hosts_told(removed: Removed, tally: Tally, meant: Bools) -> float:
+    """Of as many domains as have two hits or more, those that the attack by hosts has first, the share that has them."""
+    domains, place = np.unique(removed.traits.domain, return_inverse=True)
+    score = np.full(len(domains), -np.inf)
+    np.maximum.at(score, place, ATTACKS["hosts"](removed, tally))
+    return precision(score, np.bincount(place, weights=meant) >= 2)
+
+
+def more_truths(world: World, count: int) -> None:
+    """Play other truths, as likely as the first, and print the mean of every attack."""
+    view, cell_rows = View(world), world.cell_rows()
+    found: dict[str, list[dict[str, float]]] = {}
+    extra: dict[str, list[list[float]]] = {}
+    for number in range(count):
+        chance = np.random.default_rng([5, number])
+        hits, key = world.draw(chance), chance.bytes(32)
+        for recalls in (1, RECALLS):
+            label = "covered, all at once" if recalls == 1 else f"covered, {recalls} recalls"
+            report, hosts = view.play(covered(world, hits, cell_rows, recalls, key), hits)
+            found.setdefault(label, []).append({each.name: each.precision for each in report.attacks})
+            good = (report.removed - report.hits) / (report.rows - report.hits)
+            known = share_known(world, hits)
+            extra.setdefault(label, []).append(
+                [good, known, hosts, report.cell_precision, report.hit_cells / report.cells]
+            )
+    bound = world.workspace.settings.recall.max_attacker_precision
+    for label, results in found.items():
+        table = {name: np.array([each[name] for each in results]) for name in ATTACKS}
+        names = sorted(table, key=lambda name: -table[name].mean())
+        worst = np.max(list(table.values()), axis=0)
+        good, known, hosts, cells, by_chance = np.mean(extra[label], axis=0)
+        print(
+            f"  {label}, {count} truths: best {interval(table[names[0]])} ({names[0]}); in hindsight {interval(worst)}, at most {worst.max():.4f}, "
+            f"over the meter's bound {int((worst > bound).sum())} times; who guesses without any feed {known:.4f}; "
+            f"good links taken {good:.2%}; hosts of several hits told apart {hosts:.3f}; hit cells {cells:.2f}, by chance {by_chance:.2f}"
+        )
+        print("    " + "  ".join(f"{name} {interval(table[name])}" for name in names), flush=True)
+
+
+def share_known(world: World, hits: Int64s) -> float:
+    """Of the rows that look like most hits those that are hits: how often he is right who guesses among them without any feed."""
+    return float(world.alike[hits].sum() / max(world.alike.sum(), 1))
+
+
+def interval(values: npt.NDArray[np.float64]) -> str:
+    """The mean, and half the width of its 95 % interval."""
+    half = Z95 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return f"{values.mean():.4f} ± {half:.4f}"
 
 
 def main() -> None:
     """Measure the worlds."""
     options = argparse.ArgumentParser(description="What recalls tell an attacker.")
     options.add_argument("--rows", type=int, default=10_000_000)
+    options.add_argument("--truths", type=int, default=100)
     options.add_argument("--world", nargs="+", default=["synthetic", "real"], choices=["synthetic", "real"])
     options.add_argument("--charts", type=Path, default=None)
     options.add_argument("--scratch", type=Path, default=None)
     given = options.parse_args()
     for name in given.world:
         folder = Path(tempfile.mkdtemp(prefix="linkwell-leak-", dir=given.scratch))
+        memory = PeakMemory()
+        memory.start()
+        started = time.monotonic()
         try:
-            small = (
-                "[recall]\ncells_per_batch = 2\n[build.filters]\nmin_text_characters = 0\n" if name == "real" else ""
-            )
-            workspace = Workspace.create(folder / "workspace", name, f'dataset = "{name}"\n{small}')
-            make_keys(workspace)
-            init_feed(workspace)
-            shards, hit_ids = real(workspace) if name == "real" else synthetic(folder, given.rows)
-            world(name, workspace, shards, hit_ids, given.charts)
+            world = make_world(name, folder, given.rows)
+            first_truth(world, given.charts)
+            if given.truths:
+                more_truths(world, given.truths)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            memory.stop()
+        used = sum(os.times()[:4])
+        print(
+            f"  whole run: {time.monotonic() - started:.0f} s, {used:.0f} CPU-s so far, {memory.pss_bytes / 1e6:.0f} MB"
+        )
 
 
 if __name__ == "__main__":

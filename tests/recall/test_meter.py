@@ -151,6 +151,18 @@ def test_a_host_that_is_in_every_batch_stands_out(rows: dict[str, Any]) -> None:
     assert by_name(measure(world(**rows)))["hosts over time"] == 1.0
 
 
+def test_what_left_first_and_together_stands_out(rows: dict[str, Any]) -> None:
+    """Of rows of one safety bin those of the first batch come first, and of its cells those beside each other."""
+    rows["event"] = np.repeat([1, 0, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0], K)
+    rows["hit"][:] = False
+    rows["hit"][[2_100, 3_100]] = True
+    assert by_name(measure(world(**rows)))["order"] == pytest.approx(2 / (2 * K))
+    rows["event"] = np.repeat([1, 0, 0, 0, 0, 1, 2, 2, 2, 0, 0, 0], K)
+    rows["hit"][:] = False
+    rows["hit"][[100, 5_100]] = True
+    assert by_name(measure(world(**rows)))["order"] == pytest.approx(2 / (2 * K))
+
+
 def test_cells_that_left_twice_stand_out(rows: dict[str, Any]) -> None:
     """Where a release lacked one of the cells before, the intersection is the hit cell."""
     source = world(**rows)

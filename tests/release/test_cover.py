@@ -13,7 +13,7 @@ from linkwell.base.workspace import Workspace
 from linkwell.cases import CaseBook
 from linkwell.engine import Engine
 from linkwell.release import Partition, create_release, open_release
-from linkwell.release.cover import BLOCK_CELLS, block_starts, cover_seed, draw_cover, merged_groups
+from linkwell.release.cover import BIN_BLOCK_CELLS, BLOCK_CELLS, block_starts, cover_seed, draw_cover, merged_groups
 
 rows = st.dictionaries(st.integers(0, 10_000), st.integers(1, 40), min_size=1, max_size=60)
 
@@ -89,17 +89,33 @@ def test_what_a_block_lacks_comes_from_its_neighbours() -> None:
     assert len(draw([2], (0, 5, 30, 60))) == 20
 
 
-@given(st.lists(st.integers(0, 3), max_size=700))
-def test_blocks_are_runs_of_look_alikes(looks: list[int]) -> None:
-    """Every block but the last begins where the look changes, or after so many; none but a lone one is short."""
-    found = np.array(sorted(looks), np.int64)
-    starts = block_starts(found, 1_000)
-    assert starts[:1] == ((1_000,) if looks else ())
-    sizes = np.diff([*starts, 1_000 + len(looks)])
-    assert len(sizes) < 2 or sizes.min() >= BLOCK_CELLS
+@given(
+    st.lists(st.integers(0, 3), max_size=700), st.lists(st.tuples(st.integers(0, 4), st.integers(1, 90)), max_size=8)
+)
+def test_blocks_are_runs_of_look_alikes(looks: list[int], runs: list[tuple[int, int]]) -> None:
+    """Every block begins where the look changes, or after so many; none but a lone one is short; a bin that has enough cells begins one."""
+    bins = np.sort(np.array([bin_ for bin_, count in runs for _ in range(count)] or [0] * len(looks), np.int64))
+    found = bins * 4 + np.resize(np.sort(looks), len(bins)) if looks else bins
+    starts = block_starts(found, bins, 1_000)
+    assert starts[:1] == ((1_000,) if len(bins) else ())
+    sizes = np.diff([*starts, 1_000 + len(bins)])
+    assert len(sizes) < 2 or sizes.min() >= BIN_BLOCK_CELLS
     for start in starts[1:]:
         place = start - 1_000
         assert found[place] != found[place - 1] or any(s >= 4 * BLOCK_CELLS for s in sizes)
+    for each in np.unique(bins):
+        first = int(np.argmax(bins == each))
+        if first >= BIN_BLOCK_CELLS and (bins == each).sum() >= BIN_BLOCK_CELLS:
+            assert 1_000 + first in starts
+
+
+def test_a_hit_of_the_highest_bin_is_padded_with_that_bin() -> None:
+    """Twenty cells of the highest bin behind a few of lower ones: the padding is of the same bin as the hits, as far as it goes."""
+    bins = np.array([0] * 300 + [5] * 9 + [9] * 20)
+    blocks = block_starts(bins, bins, 0)
+    cells = dict.fromkeys(range(len(bins)), 10)
+    drawn = draw_cover([310, 315, 320], cells, blocks, min_rows=10, batch_cells=8, padding_per_hit=1, seed=b"s")
+    assert bins[drawn].tolist() == [9] * 8
 
 
 def hold(workspace: Workspace, urls: list[str]) -> int:

@@ -29,7 +29,9 @@ class Removed:
     """Rows that have left and that the attacker wants to rank."""
 
     traits: Traits
-    events: Int64s
+    event: Int64s
+    """What took each row, as `Seen` has it."""
+    times: Int64s
     """In how many public events each row's cell left: a release that lacks it, a batch that names it."""
     explained: npt.NDArray[np.bool_]
     """Rows that a public rule explains: an open recall names them."""
@@ -132,7 +134,7 @@ def by_other_cells(removed: Removed, _tally: Tally) -> Scores:
 
 def by_intersection(removed: Removed, _tally: Tally) -> Scores:
     """Cells that left most often: releases that lack them, and batches that name them."""
-    return removed.events.astype(np.float64)
+    return removed.times.astype(np.float64)
 
 
 def by_neighbours(removed: Removed, _tally: Tally) -> Scores:
@@ -140,6 +142,21 @@ def by_neighbours(removed: Removed, _tally: Tally) -> Scores:
     cells = np.unique(removed.traits.cell)
     near = np.searchsorted(cells, cells + _NEAR, side="right") - np.searchsorted(cells, cells - _NEAR)
     return near[np.searchsorted(cells, removed.traits.cell)].astype(np.float64)
+
+
+def by_order(removed: Removed, _tally: Tally) -> Scores:
+    """The highest safety bin first, then what left earliest, beside others that left with it: what has most hits is hit first."""
+    traits = removed.traits
+    cells, first, place = np.unique(traits.cell, return_index=True, return_inverse=True)
+    event = removed.event[first]
+    together = np.zeros(len(cells))
+    for step in range(1, _NEAR + 1):
+        beside = np.minimum(np.searchsorted(cells, cells + step), len(cells) - 1)
+        found = (cells[beside] == cells + step) & (event[beside] == event)
+        together[found] += 1
+        together[beside[found]] += 1
+    order: Scores = traits.safety_bin + (together / (4 * _NEAR) - event)[place] / (event.max(initial=0) + 1)
+    return order
 
 
 ATTACKS: Mapping[str, Callable[[Removed, Tally], Scores]] = {
@@ -155,6 +172,7 @@ ATTACKS: Mapping[str, Callable[[Removed, Tally], Scores]] = {
     "captions across cells": by_other_cells,
     "intersection": by_intersection,
     "neighbouring cells": by_neighbours,
+    "order": by_order,
 }
 """Every attack that is measured, by the name it is reported under."""
 

@@ -75,6 +75,7 @@ def measure(
     """
     tally = tally or Tally()
     pieces: list[Traits] = []
+    events: list[Int64s] = []
     times: list[Int64s] = []
     explained: list[npt.NDArray[np.bool_]] = []
     hits: list[npt.NDArray[np.bool_]] = []
@@ -89,12 +90,14 @@ def measure(
         if lost is not None:
             lost.add(left, seen.event[gone])
         pieces.append(left)
+        events.append(seen.event[gone])
         times.append(np.ones(left.rows, np.int64) if seen.times is None else seen.times[gone])
         explained.append(np.zeros(left.rows, bool) if seen.explained is None else seen.explained[gone])
         hits.append(seen.hit[gone])
     if not pieces:
         return LeakReport(0, 0, 0, 0, tally.row_count, (AttackResult("chance", 0.0),), 0.0)
-    return play(Removed(joined(pieces), np.concatenate(times), np.concatenate(explained)), tally, np.concatenate(hits))
+    removed = Removed(joined(pieces), np.concatenate(events), np.concatenate(times), np.concatenate(explained))
+    return play(removed, tally, np.concatenate(hits))
 
 
 def play(removed: Removed, tally: Tally, meant: npt.NDArray[np.bool_]) -> LeakReport:

@@ -18,7 +18,7 @@ from linkwell.release.cells import Int64s
 from linkwell.release.cover import block_starts
 from linkwell.release.order import NO_CELL
 from linkwell.release.partition import PARTITION_SCHEMA, Partition
-from linkwell.release.profile import LOOK_BITS, UInt64s
+from linkwell.release.profile import LOOK_BIN_BITS, LOOK_BITS, UInt64s
 from linkwell.release.selection import KEEP, Rules, judge, removed_counts
 from linkwell.release.stream import Ties, cut_stream, gathered
 from linkwell.release.tables import RowTables
@@ -104,7 +104,7 @@ def assign(
         path=work / "new.arrow",
     )
     old_rows, old_hit = _old_cells(tables, partition.next_cell, held_rows)
-    blocks = block_starts(new.looks, partition.next_cell)
+    blocks = block_starts(new.looks, new.looks >> LOOK_BIN_BITS, partition.next_cell)
     cell_rows = {
         int(cell): int(old_rows[cell]) for cell in np.flatnonzero(old_rows) if cell not in partition.removed_cells
     }

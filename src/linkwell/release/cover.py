@@ -15,6 +15,8 @@ from linkwell.release.cells import Int64s
 
 BLOCK_CELLS = 64
 """A block has at least so many cells, where there are so many; a block of one look has up to four times as many."""
+BIN_BLOCK_CELLS = 16
+"""A block that begins with a safety bin has at least so many: nobody takes a cell of another bin for the one that was hit."""
 _DRAW = b"linkwell:padding:3\0"
 
 
@@ -45,11 +47,12 @@ def merged_groups(cell_rows: Mapping[int, int], min_rows: int) -> dict[int, tupl
     return {cell: tuple(group) for group in groups for cell in group}
 
 
-def block_starts(looks: Int64s, first_cell: int) -> tuple[int, ...]:
+def block_starts(looks: Int64s, bins: Int64s, first_cell: int) -> tuple[int, ...]:
     """Divide new cells into blocks of look-alikes, each a run of cells.
 
     Args:
         looks: of each cell, in order, what its first row looks like at first (`profile.LOOK_BITS`).
+        bins: of each cell the safety bin in that; a bin of `BIN_BLOCK_CELLS` begins a block, the cells of small ones before it join the block before.
         first_cell: the number of the first.
 
     Returns:
@@ -59,10 +62,15 @@ def block_starts(looks: Int64s, first_cell: int) -> tuple[int, ...]:
     count = len(looks)
     for cell in range(count):
         length = cell - starts[-1] if starts else 0
-        another = bool(starts) and looks[cell] != looks[cell - 1]
-        if not starts or (
-            count - cell >= BLOCK_CELLS and length >= BLOCK_CELLS and (another or length >= 4 * BLOCK_CELLS)
-        ):
+        left = count - cell
+        if not starts:
+            starts.append(cell)
+        elif bins[cell] != bins[cell - 1] and left >= BIN_BLOCK_CELLS:
+            if length >= BIN_BLOCK_CELLS:
+                starts.append(cell)
+            elif len(starts) > 1:
+                starts[-1] = cell
+        elif min(left, length) >= BLOCK_CELLS and (looks[cell] != looks[cell - 1] or length >= 4 * BLOCK_CELLS):
             starts.append(cell)
     return tuple(first_cell + start for start in starts)
 

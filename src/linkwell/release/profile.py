@@ -71,6 +71,8 @@ _PROFILE_BITS = _UNSAFE_BITS + _LANGUAGE_BITS + _OPTED_OUT_BITS + _SIZE_BITS
 _DOMAIN_BITS = 64 - _BIN_BITS - _PROFILE_BITS
 LOOK_BITS = _OPTED_OUT_BITS + _SIZE_BITS + _DOMAIN_BITS
 """Of an order key, what is above these bits says how a row looks at first: its bin, its domain's bin and language."""
+LOOK_BIN_BITS = _UNSAFE_BITS + _LANGUAGE_BITS
+"""Of a look, what is above these bits is the row's bin."""
 
 
 class ProfileParams(msgspec.Struct, frozen=True):
