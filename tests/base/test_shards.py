@@ -2,13 +2,26 @@
 
 import errno
 import os
+import resource
+import signal
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from linkwell.base.errors import DamagedFileError, MissingError, StorageError
-from linkwell.base.shards import ParquetWriter, atomic_path, read_tables, sweep, temporary_path, write_bytes
+from linkwell.base.shards import (
+    ParquetWriter,
+    atomic_path,
+    read_tables,
+    sweep,
+    temporary_path,
+    write_array,
+    write_bytes,
+)
 
 
 def _fail_with(code: int) -> OSError:
@@ -90,3 +103,40 @@ def test_a_parquet_file_cut_short_is_named(tmp_path: Path) -> None:
         list(read_tables([path]))
     with pytest.raises(MissingError):
         list(read_tables([tmp_path / "none.parquet"]))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(5, dtype=np.uint32),
+        np.array([b"a", b"bc"], dtype="S16"),
+        np.empty(0, dtype="S16"),
+        np.ones((2, 3), np.float32),
+        np.zeros(3, dtype=[("a", "S16"), ("b", "u4")]),
+    ],
+)
+def test_an_array_is_written_as_numpy_saves_it(array: Any) -> None:
+    """The same bytes."""
+    ours, saved = BytesIO(), BytesIO()
+    write_array(ours, array)
+    np.save(saved, array)
+    assert ours.getvalue() == saved.getvalue()
+
+
+def test_an_array_that_has_no_room_is_an_error_and_not_cut_short(tmp_path: Path) -> None:
+    """Where the last bytes do not fit, which `numpy.save` does not tell."""
+    path = tmp_path / "a.npy"
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (361, 361))
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
+                write_array(file, np.arange(100))
+        except StorageError:
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from linkwell.base.errors import DamagedFileError
 from linkwell.base.schema import LINK_SCHEMA
-from linkwell.base.shards import ParquetWriter, read_tables
+from linkwell.base.shards import ParquetWriter, read_tables, write_array
 from linkwell.engine import Engine, TaskContext, local_input, run_stage, task
 
 STAGES = ("captions", "caption-totals", "captions-dropped")
@@ -128,7 +128,7 @@ def _places(texts: list[str]) -> npt.NDArray[np.int64]:
 
 def _save(context: TaskContext, sketch: npt.NDArray[np.uint32]) -> None:
     with context.output("sketch.npy").open("wb") as file:
-        np.save(file, sketch, allow_pickle=False)
+        write_array(file, sketch)
 
 
 def _load(path: Path) -> npt.NDArray[np.uint32]:

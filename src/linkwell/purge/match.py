@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from linkwell.base.errors import FormatError
 from linkwell.base.ids import LINK_ID_BYTES, link_ids
 from linkwell.base.schema import FOREIGN_ALIASES
-from linkwell.base.shards import atomic_path
+from linkwell.base.shards import atomic_path, write_array
 from linkwell.recall import Recalled, id_array
 
 _CELL_KEY_DIGITS = 13
@@ -80,7 +80,7 @@ class Wanted:
         arrays = (self.cells, self.ids, loose, *self.alias_arrays)
         for name, array in zip(_FILES, arrays, strict=True):
             with atomic_path(_file(folder, name)) as temporary, temporary.open("wb") as file:
-                np.save(file, array, allow_pickle=False)
+                write_array(file, array)
 
     @property
     def alias_arrays(self) -> tuple[npt.NDArray[Any], ...]:

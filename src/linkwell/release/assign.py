@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from linkwell.base.shards import atomic_path, read_tables
+from linkwell.base.shards import atomic_path, read_tables, write_array
 from linkwell.base.words import words_from
 from linkwell.base.workspace import Workspace
 from linkwell.engine import BucketWriter, read_bucket
@@ -240,5 +240,5 @@ def save_array(path: Path, array: np.ndarray[tuple[int], np.dtype[np.generic]]) 
         if there.dtype == array.dtype and np.array_equal(there, array):
             return path
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array)
+        write_array(file, array)
     return path

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from linkwell.base.shards import read_tables
+from linkwell.base.shards import read_tables, write_array
 from linkwell.base.words import words_of
 from linkwell.engine import BucketWriter, TaskContext, read_bucket, read_buckets
 from linkwell.release.blinded import CANONICAL, ID_ROWS_SCHEMA, blinded_ids, bucket_of, id_columns
@@ -61,7 +61,7 @@ def order_shard(context: TaskContext) -> None:
         for batch in read_bucket(Path(path), params.shard, params.shards):
             old[batch["row"].to_numpy() - params.first_row] = batch["cell"].to_numpy()
     with context.output(OLD_CELLS).open("wb") as file:
-        np.save(file, old)
+        write_array(file, old)
     profiles = np.load(params.profiles, mmap_mode="r")
     bounds = read_bounds(Path(params.bounds))
     start = 0

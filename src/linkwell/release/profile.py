@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 from publicsuffixlist import PublicSuffixList
 
 from linkwell.base.ids import LINK_ID_BYTES, binary_array, canonical_id
-from linkwell.base.shards import ParquetWriter, read_tables
+from linkwell.base.shards import ParquetWriter, read_tables, write_array
 from linkwell.base.words import words_of
 from linkwell.engine import BucketWriter, TaskContext, read_buckets
 from linkwell.release.blinded import ID_ROWS_SCHEMA, blinded_ids, bucket_of, id_columns
@@ -150,7 +150,7 @@ def profile_hosts(context: TaskContext) -> None:
     packed = packed << _OPTED_OUT_BITS | quarters
     profiles["profile"] = (packed << _SIZE_BITS | size).astype(np.uint32)
     with context.output(HOSTS).open("wb") as file:
-        np.save(file, profiles)
+        write_array(file, profiles)
 
 
 def order_keys(safety_bin: npt.NDArray[np.int8], domain: UInt64s, profiles: npt.NDArray[np.void]) -> UInt64s:
