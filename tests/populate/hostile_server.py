@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -189,9 +190,18 @@ async def _declared_large(server: HostileServer, path: str, writer: Writer) -> N
 
 
 @functools.cache
-def bomb(head: bytes = b"", size: int = 50_000_000) -> bytes:
-    """A few kilobytes that mean many, and begin like something."""
-    return gzip.compress(head + bytes(size - len(head)))
+def bomb(head: bytes = b"", megabytes: int = 50) -> bytes:
+    """Some kilobytes of gzip that mean many megabytes, and begin like something. Put together from one block, to be quick."""
+    zeros = bytes(1_000_000)
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    first, block = (
+        compressor.compress(data) + compressor.flush(zlib.Z_FULL_FLUSH) for data in (head + zeros[len(head) :], zeros)
+    )
+    check = zlib.crc32(zeros[len(head) :], zlib.crc32(head))
+    for _ in range(megabytes - 1):
+        check = zlib.crc32(zeros, check)
+    end = compressor.flush() + struct.pack("<II", check, megabytes * len(zeros))
+    return b"\x1f\x8b\x08" + bytes(6) + b"\xff" + first + block * (megabytes - 1) + end
 
 
 async def _gzip_bomb(server: HostileServer, path: str, writer: Writer) -> None:

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from linkwell.populate.large import MEDIUM_BYTES, LargeBodies, Room
+from linkwell.populate.large import MAX_WAITING_ALONE, MAX_WAITING_TO_SHARE, MEDIUM_BYTES, LargeBodies, NoRoom, Room
 
 _BUDGET = 96_000_000
 _LONGEST = 50_000_000
@@ -25,20 +25,27 @@ def test_no_more_is_out_than_there_is_and_everybody_gets_some(budget: int) -> No
         rooms: set[Room] = set()
         most_out = most_alone = served = 0
 
+        async def attempt(room: Room, length: int, declared: int | None) -> None:
+            nonlocal most_out, most_alone
+            for part in range(1, 5):
+                await _grow(large, room, length * part // 4, declared)
+                most_out = max(most_out, sum(each.held_bytes for each in rooms))
+                most_alone = max(most_alone, sum(each.alone for each in rooms))
+                await asyncio.sleep(generator.random() * 0.001)
+
         async def body(declared: int | None) -> None:
-            nonlocal most_out, most_alone, served
+            nonlocal served
             room = Room()
             rooms.add(room)
             length = declared or generator.randint(1_000_000, _LONGEST)
-            try:
-                for part in range(1, 5):
-                    await _grow(large, room, length * part // 4, declared)
-                    most_out = max(most_out, sum(each.held_bytes for each in rooms))
-                    most_alone = max(most_alone, sum(each.alone for each in rooms))
-                    await asyncio.sleep(generator.random() * 0.001)
-            finally:
-                large.give_back(room)
-                rooms.remove(room)
+            while True:
+                try:
+                    await attempt(room, length, declared)
+                    break
+                except NoRoom:
+                    await asyncio.sleep(0.01)
+                finally:
+                    large.give_back(room)
             served += 1
 
         sizes = [generator.choice([None, _LONGEST, generator.randint(1_000_000, MEDIUM_BYTES)]) for _ in range(200)]
@@ -49,7 +56,7 @@ def test_no_more_is_out_than_there_is_and_everybody_gets_some(budget: int) -> No
         async with asyncio.timeout(30):
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*(body(MEDIUM_BYTES) for _ in range(8)), body(None))
-        assert not rooms
+        assert not any(room.held_bytes or room.alone for room in rooms)
         return most_out, most_alone, served
 
     most_out, most_alone, served = asyncio.run(run())
@@ -85,5 +92,30 @@ def test_where_all_wait_one_goes_on() -> None:
 
         async with asyncio.timeout(10):
             await asyncio.gather(*map(body, rooms))
+
+    asyncio.run(run())
+
+
+def test_few_wait() -> None:
+    """What finds no place to wait is let go at once; who waited is served as soon as there is room, who was cancelled never."""
+
+    async def run() -> None:
+        large = LargeBodies(_LONGEST + 10_000_000, _LONGEST)
+        alone, full = Room(), Room()
+        await large.wait(alone, 2_000_000, None)
+        assert large.fits(full, 10_000_000, 10_000_000)
+        waiting = [asyncio.ensure_future(large.wait(Room(), 2_000_000, None)) for _ in range(MAX_WAITING_ALONE)]
+        sharing = [asyncio.ensure_future(large.wait(Room(), 200_000, None)) for _ in range(MAX_WAITING_TO_SHARE)]
+        await asyncio.sleep(0)
+        for declared in (None, 2_000_000):
+            with pytest.raises(NoRoom):
+                await large.wait(Room(), 2_000_000, declared)
+        waiting[0].cancel()
+        large.give_back(alone)
+        large.give_back(full)
+        await asyncio.gather(*sharing, waiting[1])
+        assert [each.done() for each in waiting] == [True, True, *[False] * (MAX_WAITING_ALONE - 2)]
+        for each in waiting:
+            each.cancel()
 
     asyncio.run(run())

@@ -91,7 +91,8 @@ class PopulateSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_image_bytes: Positive = 50_000_000
     """A longer body is dropped, whatever its header says."""
     max_bodies_bytes: Positive = 96_000_000
-    """For all bodies above 1 MB at once, while they are received and examined; others wait for their turn. One of `max_image_bytes` always fits."""
+    """For all bodies above 128 kB at once, while they are received and examined; others wait for their turn. `max_image_bytes` of it are for one that
+    is long or does not say how long it is; where this is no more than that, all wait for that one place."""
     max_image_pixels: Positive = 89_478_485
     """Refused from the header, before decoding."""
     picture_deadline_seconds: Seconds = 60.0

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from linkwell.base.memory_file import MemoryFile
 from linkwell.populate.failures import Failure, http_failure
-from linkwell.populate.large import LargeBodies, Room
+from linkwell.populate.large import Growth, LargeBodies, NoRoom
 from linkwell.populate.origins import (
     ROBOTS_PATH,
     TDMREP_PATH,
@@ -97,6 +97,8 @@ class FetchLimits:
     backoff_seconds: float
     max_bodies_bytes: int
     """Of all large bodies together; see `large`."""
+    patience_seconds: float
+    """How long a body that may be endless is asked for again while there is no room for it."""
 
 
 class Fetcher:
@@ -203,6 +205,7 @@ class _Request:
         self.spent_seconds = 0.0
         self.hop: Hop | None = None
         self.failure: Failure | None = None
+        self.no_room = False
         self.clock = asyncio.timeout(None)
 
     @property
@@ -223,8 +226,8 @@ class _Request:
     async def ask(self, *, last: bool) -> News:
         """Send one request; what came of it is in `hop` or `failure`."""
         loop = asyncio.get_running_loop()
-        started = loop.time()
-        self.hop, self.failure = None, None
+        started, spent = loop.time(), self.spent_seconds
+        self.hop, self.failure, self.no_room = None, None, False
         try:
             left = max(0.0, self.fetcher.limits.deadline_seconds - self.spent_seconds)
             async with asyncio.timeout(left) as self.clock:
@@ -233,6 +236,9 @@ class _Request:
             self.failure = failure.without_frames()
         except TimeoutError:
             self.failure = Failure("timeout")
+        except NoRoom:
+            self.no_room, self.spent_seconds = True, spent
+            return News(silent=True)
         except Exception as error:  # noqa: BLE001 - one odd link must not stop millions; it is counted, and its text never shown
             self.failure = Failure("unexpected", f"unexpected {type(error).__name__}")
         self.spent_seconds += loop.time() - started
@@ -278,7 +284,8 @@ class _Image(_Request):
         self.want = want
         self.first = target
         self.trace = Trace(url=target.url)
-        self._room = Room()
+        limits = fetcher.limits
+        self._growth = Growth(fetcher.large, limits.deadline_seconds, limits.patience_seconds)
 
     def admit(self, headers: Headers) -> None:
         """See `Reception.admit`."""
@@ -289,27 +296,18 @@ class _Image(_Request):
         return self.want.wants_rest(head)
 
     async def enlarge(self, size: int, declared_bytes: int | None) -> None:
-        """Wait for room for a large body. The time does not count: that others are large is not the host's fault."""
-        large = self.fetcher.large
-        if large.fits(self._room, size, declared_bytes):
-            return
-        loop = asyncio.get_running_loop()
-        started, due = loop.time(), self.clock.when()
-        self.clock.reschedule(None)
-        try:
-            async with asyncio.timeout(self.fetcher.limits.deadline_seconds):
-                await large.wait(self._room, size, declared_bytes)
-        except TimeoutError:
-            raise Failure("timeout") from None
-        waited = loop.time() - started
-        self.spent_seconds -= waited
-        self.clock.reschedule(None if due is None else due + waited)
+        """Wait for room for a large body."""
+        if not self._growth.fits(size, declared_bytes):
+            self.fetcher.schedule.crowd.add(self)
+            self.spent_seconds -= await self._growth.wait(size, declared_bytes, self.clock)
+        self.fetcher.schedule.crowd.discard(self)
 
     async def ask(self, *, last: bool) -> News:
         """Send one request."""
-        self.trace.attempts += not self.redirects
+        self.trace.attempts += not (self.redirects or self.no_room)
         self.trace.url, self.trace.redirected = self.target.url, self.redirects > 0
         news = await super().ask(last=last)
+        self.fetcher.schedule.host(self.host).large = self.no_room
         self.trace.http_status = self.hop.status if self.hop is not None else None
         if self.hop is not None and self.hop.body is not None:
             self.fetcher.schedule.hold(_held_bytes(self.hop.body))
@@ -324,7 +322,10 @@ class _Image(_Request):
                 return
         finally:
             self.hop = None
-            self.fetcher.large.give_back(self._room)
+            self._growth.give_back()
+        if self.no_room:
+            self.fetcher.schedule.add(self, first=True)
+            return
         self.hop = hop
         if self.redirected(self.fetcher.limits.max_redirects):
             if self.want.check_hop(self.target.url):

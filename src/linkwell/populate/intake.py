@@ -2,7 +2,7 @@
 
 from linkwell.base.memory_file import MemoryFile
 from linkwell.populate.failures import Failure
-from linkwell.populate.transport import LARGE_BYTES, Body, Reception
+from linkwell.populate.transport import FREE_BYTES, LARGE_BYTES, Body, Reception
 
 _HEAD_BYTES = 64
 """Enough to tell every format."""
@@ -22,7 +22,7 @@ class Intake:
         self._pieces: list[bytes] = []
         self._file: MemoryFile | None = None
         self._size = 0
-        self._large = self._over = False
+        self._known = self._over = False
 
     @property
     def full(self) -> bool:
@@ -45,18 +45,22 @@ class Intake:
             self._file.write(piece)
         else:
             self._pieces.append(piece)
-        if self._size > LARGE_BYTES:
-            if not self._large:
-                self._grow_large()
+        if self._size > FREE_BYTES:
+            if not self._known:
+                self._look()
             if not self._over:
+                self._move()
                 await self._reception.enlarge(self._size, self._declared)
 
-    def _grow_large(self) -> None:
-        self._large = True
+    def _look(self) -> None:
+        self._known = True
         head = b"".join(self._pieces[:_HEAD_BYTES])[:_HEAD_BYTES]
         if not self._reception.wants_rest(head):
             self._pieces, self._over = [head], True
-        elif MemoryFile.available():
+
+    def _move(self) -> None:
+        """Have a large body in a file."""
+        if self._file is None and self._size > LARGE_BYTES and MemoryFile.available():
             self._file = MemoryFile()
             for piece in self._pieces:
                 self._file.write(piece)

@@ -50,6 +50,7 @@ class Host:
         "active",
         "down_until",
         "interval",
+        "large",
         "limit",
         "limits",
         "name",
@@ -64,6 +65,8 @@ class Host:
         self.active = 0
         self.slow = False
         """Whether its last answer was long in coming."""
+        self.large = False
+        """Whether its last answer was too large to be waited for."""
         self.down_until = 0.0
         self._ready_at = 0.0
         self._troubles = 0

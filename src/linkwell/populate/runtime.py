@@ -103,6 +103,7 @@ class Runtime:
                 settings.retries,
                 settings.retry_backoff_seconds,
                 settings.max_bodies_bytes,
+                settings.max_patience_seconds,
             ),
             user_agent=settings.user_agent,
             policy=runtime.policy,

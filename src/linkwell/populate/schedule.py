@@ -17,6 +17,8 @@ from linkwell.populate.manners import Host, HostLimits
 
 _PARKED_AFTER_SECONDS = 1.0
 _LOOK_EVERY_SECONDS = 0.25
+_MAX_CROWD = 8
+"""As many as may wait alone (`large.MAX_WAITING_ALONE`): who is asked finds a place to wait."""
 _IDLE_HOSTS = 20_000
 """Hosts remembered although nothing waits for them."""
 
@@ -95,6 +97,8 @@ class Schedule:
         """Gets the error that stops the run, if one comes up."""
         self.waiting = 0
         """Errands that are not under way."""
+        self.crowd: set[Errand] = set()
+        """Errands under way that wait for room for a large body, or may have to: then nothing more is asked of hosts of such bodies."""
 
     @property
     def under_way(self) -> int:
@@ -218,13 +222,16 @@ class Schedule:
             if host.ready_at() > now + 1e-3:
                 self._list(queue)
                 continue
-            if host.slow and len(self._parked) >= self._max_open - self._places:
+            too_slow = host.slow and len(self._parked) >= self._max_open - self._places
+            if too_slow or (host.large and len(self.crowd) >= _MAX_CROWD):
                 queue.listed = True
                 self._at(now + _LOOK_EVERY_SECONDS, queue)
                 continue
             errand = queue.errands.popleft()
             self.waiting -= 1
             host.started(now)
+            if host.large:
+                self.crowd.add(errand)
             number = next(self._numbers)
             if host.slow:
                 self._parked.add(number)
@@ -252,6 +259,7 @@ class Schedule:
             try:
                 news = await errand.ask(last=not queue.errands)
             finally:
+                self.crowd.discard(errand)
                 queue.host.slow = self._loop.time() - started >= _PARKED_AFTER_SECONDS
                 self._heard(queue, news)
             await errand.settle()

@@ -14,8 +14,10 @@ from linkwell.base.memory_file import MemoryFile
 Headers = Sequence[tuple[str, str]]
 Body = bytes | MemoryFile
 """What came in: a large body is a file in memory, where the system has such files, and is closed by whoever took it."""
+FREE_BYTES = 128_000
+"""A body above this needs room, so that memory is bounded by that and not by all requests in flight."""
 LARGE_BYTES = 1_000_000
-"""A body above this waits for room, so that memory is bounded by that and not by all requests in flight."""
+"""A body above this is large: a file in memory, and looked at beside the loop."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,11 @@ class Reception(Protocol):
         ...
 
     def wants_rest(self, head: bytes) -> bool:
-        """Whether a large body that begins so is wanted beyond what came of it already."""
+        """Whether a body that begins so is wanted beyond the `FREE_BYTES` that came of it already."""
         ...
 
     async def enlarge(self, size: int, declared_bytes: int | None) -> None:
-        """Wait until a large body may grow to `size` bytes, which are its own until the row is done.
+        """Wait until a body above `FREE_BYTES` may grow to `size` bytes, which are its own until the row is done.
 
         Args:
             size: of the body so far, or of all of it.
