@@ -174,8 +174,8 @@ def test_skewed_banks_are_searched_exactly_as_they_come(shared: str) -> None:
     """With the budgets of its size, a bank most of which lies in few buckets is answered as by counting."""
     chance = np.random.default_rng(11)
     centres = _random(chance, 2)
-    bank = _skewed(chance, 40_000, shared, centres)
-    queries = _flipped(chance, bank[chance.integers(0, len(bank), 30)], np.arange(30))
+    bank = _skewed(chance, 60_000, shared, centres)
+    queries = _flipped(chance, bank[chance.integers(0, len(bank), 12)], np.arange(0, 36, 3))
     index = RingIndex(bank, np.zeros(len(bank), np.uint16))
     assert _pairs(index, queries) == _counted(bank, queries)
 

@@ -134,7 +134,7 @@ class Budgets(NamedTuple):
     weighted: int
     """With weights of its own: until it is compared with every hash."""
     choosing: int
-    """What it costs to choose them; a bank that is scanned for less is scanned."""
+    """What choosing them and such a search cost at least: a bank that is scanned for less is scanned."""
 
     @classmethod
     def of_bank(cls, hashes: int) -> "Budgets":
@@ -142,7 +142,7 @@ class Budgets(NamedTuple):
         buckets = PARTS * int(BALLS[EVEN])
         usual = buckets * BUCKET_COST + int(hashes * buckets / BUCKETS * (1 + LOOK_UP_COST / _SELECTED))
         scan = hashes * SCAN_COST
-        return cls(2 * usual + min(CHOOSING_COST, scan), scan, CHOOSING_COST)
+        return cls(2 * usual + min(CHOOSING_COST, scan), scan, 2 * CHOOSING_COST)
 
 
 class Round(NamedTuple):
