@@ -10,6 +10,7 @@ from tests.build.conftest import Extract, triples
 
 from linkwell.base.ids import link_id
 from linkwell.base.schema import LINK_SCHEMA
+from linkwell.build import html
 
 PAGE = "http://site.example/a/page.html"
 
@@ -213,3 +214,33 @@ def test_equal_input_gives_equal_bytes(extract: Extract) -> None:
     """The same archive makes the same rows in the same order, language included."""
     records = wat_pages(30)
     assert extract(records, language=True)[1].equals(extract(records, language=True)[1])
+
+
+def test_pages_parsed_together_keep_their_order_and_the_crawl_they_stand_behind(
+    extract: Extract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages wait until there are enough; what names the crawl, and a page of a WAT, are not overtaken by them, nor overtake them."""
+
+    def page(number: int) -> bytes:
+        text = f"<img src={number}.jpg alt='bird {number}'>" if number % 3 else "<img>"
+        return response_record(text.encode(), f"http://site{number}.example/")
+
+    records = [
+        *map(page, range(1, 8)),
+        record("metadata", "application/warc-fields", b"fetchTimeMs: 5\r\n"),
+        wat_record(wat_value("http://wat.example/", [image("w.jpg", "bird of a WAT")])),
+        *map(page, range(8, 11)),
+        record("warcinfo", "application/warc-fields", b"isPartOf: CC-MAIN-2024-22\r\n"),
+        *map(page, range(11, 17)),
+    ]
+    numbers = [number for number in range(1, 17) if number % 3]
+    texts = [f"bird {number}" for number in numbers]
+    texts.insert([number > 7 for number in numbers].index(True), "bird of a WAT")
+    crawls = ["unknown" if number < 11 else "CC-MAIN-2024-22" for number in numbers]
+    crawls.insert(0, "unknown")
+    for pages, size in ((2, 10**9), (50, 100), (50, 10**9)):
+        monkeypatch.setattr(html, "_HELD_PAGES", pages)
+        monkeypatch.setattr(html, "_HELD_BYTES", size)
+        counts, table = extract(records, "pages.warc")
+        assert (table["text"].to_pylist(), table["crawl"].to_pylist()) == (texts, crawls)
+        assert counts["pages"] == len(range(1, 17)) + 1

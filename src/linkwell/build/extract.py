@@ -23,7 +23,7 @@ from linkwell.build.columns import BATCH_ROWS, UNLINKED_SCHEMA, LinkCollector
 from linkwell.build.evidence import EVIDENCE_OUTPUT, EvidenceWriter, kept_beside
 from linkwell.build.filters import NO_FILTERS, read_domains
 from linkwell.build.head import read_head
-from linkwell.build.html import read_html_page
+from linkwell.build.html import PageGatherer, Unparsed, read_html_page
 from linkwell.build.language import LanguageDetector
 from linkwell.build.members import Members
 from linkwell.build.page import Page
@@ -178,33 +178,46 @@ def _read_pages(
     named, stopped_at = yield from _read_members(archive, counts, collector, named)
     if stopped_at is None:
         return
+    gatherer = PageGatherer(counts)
     for record in archive.records(stopped_at):
-        page = None
+        page, is_enough, told = None, False, named
         try:
             if record.record_type == WarcRecordType.metadata:
                 body = _read_metadata(record, archive, counts)
                 if named is None and len(body) <= _MAX_INFO_BYTES and _INFO in body:
-                    named = _crawl_of_info(body)
-                    collector.crawl = named or UNKNOWN_CRAWL
+                    told = _crawl_of_info(body)
                 page = _read_wat_page(body, record, archive, counts) if body else None
             elif record.record_type == WarcRecordType.warcinfo:
-                named = named or _crawl_of_info(record.reader.read(_MAX_INFO_BYTES))
-                collector.crawl = named or UNKNOWN_CRAWL
+                told = named or _crawl_of_info(record.reader.read(_MAX_INFO_BYTES))
             else:
-                head = read_head(record)
-                capture = read_capture(record, head, warc) if captures is not None else None
-                if captures is not None and capture is not None:
-                    captures.add(capture)
-                    counts["well_known_files"] += 1
-                else:
-                    # Behind it, or in another archive, may be what the page's host says of it.
-                    collector.keeps_unlinked = True
-                    page = read_html_page(record, head, warc, counts)
+                unparsed = _read_response(record, warc, counts, collector, captures)
+                is_enough = unparsed is not None and gatherer.add(unparsed)
         except OSError as error:
             archive.damaged(record, error)
+        if is_enough or page is not None or told != named:
+            yield from gatherer.take()
+        if told is not None:
+            # It holds for what comes behind it.
+            named = collector.crawl = told
         if page is not None:
             yield page
+    yield from gatherer.take()
     counts["bytes_read"] += archive.byte_size
+
+
+def _read_response(
+    record: WarcRecord, warc: str, counts: Counter[str], collector: LinkCollector, captures: CaptureWriter | None
+) -> Unparsed | None:
+    """What a response or a resource holds: a page, or a well-known file, which goes to `captures`."""
+    head = read_head(record)
+    capture = read_capture(record, head, warc) if captures is not None else None
+    if captures is not None and capture is not None:
+        captures.add(capture)
+        counts["well_known_files"] += 1
+        return None
+    # Behind it, or in another archive, may be what the page's host says of it.
+    collector.keeps_unlinked = True
+    return read_html_page(record, head, warc, counts)
 
 
 def _read_members(

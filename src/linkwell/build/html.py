@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+import msgspec
 from fastwarc.warc import WarcRecord, WarcRecordType
 from selectolax.lexbor import LexborCSSSelector, LexborDocumentOptions, LexborHTMLParser, LexborNode
 
@@ -18,6 +19,9 @@ from linkwell.rights import RSL_LINK, RSL_TYPE
 MAX_HTML_BYTES = 8_000_000
 """A longer page is read up to here; the tree of a page takes some ten times its bytes."""
 
+_HELD_PAGES = 50
+_HELD_BYTES = 2_000_000
+
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _LOOKS_LIKE_HTML = re.compile(
     rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
@@ -32,10 +36,55 @@ _SELECTOR = LexborCSSSelector()  # type: ignore[no-untyped-call] # the stub leav
 """Made once: making one takes a tenth of the walk."""
 
 
-def read_html_page(record: WarcRecord, head: Head, warc: str, counts: Counter[str]) -> Page | None:
-    """The page of one response or resource record, or None where it is no HTML, or a page without images.
+class Unparsed(msgspec.Struct, gc=False):
+    """A page that may have pictures, as it was read."""
 
-    Counts `pages`, `wrong_charset`, `pages_cut`, `skipped_not_html`, `skipped_no_http`.
+    page: Page
+    body: bytes
+    content_type: str | None
+
+
+class PageGatherer:
+    """Holds pages until there are enough to parse, so that each step is done for many, one behind another.
+
+    A parser drives everything else out of a processor's caches: page by page all the steps together take a fifth longer.
+    """
+
+    def __init__(self, counts: Counter[str]) -> None:
+        self._counts = counts
+        self._held: list[Unparsed] = []
+        self._bytes = 0
+
+    def add(self, unparsed: Unparsed) -> bool:
+        """Add a page; whether there are enough now."""
+        self._held.append(unparsed)
+        self._bytes += len(unparsed.body)
+        return len(self._held) >= _HELD_PAGES or self._bytes >= _HELD_BYTES
+
+    def take(self) -> list[Page]:
+        """The pages that were added, in order, but for those without pictures. Counts `wrong_charset` and `pages_cut`."""
+        held, self._held, self._bytes = self._held, [], 0
+        texts = [self._text(each) for each in held]
+        for each, html in zip(held, texts, strict=True):
+            fill_page(each.page, html)
+        return [each.page for each in held if each.page.images]
+
+    def _text(self, unparsed: Unparsed) -> bytes:
+        html, replaced = page_as_utf8(unparsed.body, unparsed.content_type)
+        unparsed.body = b""
+        if replaced:
+            self._counts["wrong_charset"] += 1
+        end = depth_end(html)
+        if end < len(html):
+            self._counts["pages_cut"] += 1
+            html = html[:end]
+        return html
+
+
+def read_html_page(record: WarcRecord, head: Head, warc: str, counts: Counter[str]) -> Unparsed | None:
+    """The page of one response or resource record, or None where it is no HTML, or surely a page without pictures.
+
+    Counts `pages`, `pages_cut`, `skipped_not_html`, `skipped_no_http`.
 
     Raises:
         OSError: the archive is damaged here.
@@ -63,13 +112,6 @@ def read_html_page(record: WarcRecord, head: Head, warc: str, counts: Counter[st
         counts["pages_cut"] += 1
     if not _may_have_pictures(body):
         return None
-    html, replaced = page_as_utf8(body, content_type)
-    if replaced:
-        counts["wrong_charset"] += 1
-    end = depth_end(html)
-    if end < len(html):
-        counts["pages_cut"] += 1
-        html = html[:end]
     target = head.url
     page = Page(
         url=target[1:-1] if target[:1] == "<" and target[-1:] == ">" else target,
@@ -80,8 +122,7 @@ def read_html_page(record: WarcRecord, head: Head, warc: str, counts: Counter[st
         images=[],
         headers=head.statements,
     )
-    fill_page(page, html)
-    return page if page.images else None
+    return Unparsed(page, body, content_type)
 
 
 def _may_have_pictures(body: bytes) -> bool:
