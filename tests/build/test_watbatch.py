@@ -36,7 +36,7 @@ def told(collector: LinkCollector) -> Told:
 def collector(filters: FilterSettings) -> LinkCollector:
     return LinkCollector(
         Counter(),
-        max_text_characters=40,
+        max_text_characters=90,
         max_url_characters=60,
         detector=None,
         filters=filters,
@@ -198,6 +198,39 @@ IMAGES = [
 def test_any_records(records: list[bytes], which: int) -> None:
     """With quotes, braces and key words inside strings, odd orders, bases, statements, relative and broken addresses."""
     agree(records, (NO_FILTERS, FilterSettings(), FilterSettings(printable_text=True, min_text_characters=2))[which])
+
+
+@example(" ".join("abcdefghijklmnopqrstuvwxyz"))
+@example("x" * 31 + " y")
+@example("x" * 32 + "  y")
+@example("x" * 31 + " \u00a0y ")
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "a",
+                "word",
+                "sixteen letters.",
+                " ",
+                "  ",
+                "\u00a0",
+                "\u00e9",
+                "\n",
+                "\t",
+                "\\",
+                '"',
+                "\x7f",
+                "\U0001f600",
+            ]
+        ),
+        max_size=40,
+    ).map("".join)
+)
+def test_texts_of_any_length(text: str) -> None:
+    """Folded 32 bytes at a time, as they are one by one; so are addresses copied."""
+    links = [image("/a.jpg", text), image(f"/{text}", "a bird"), image("/b.jpg", f"{text} ")]
+    agree([compact(wat_value(links=links)), compact(wat_value(links=links), ascii_only=True)])
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -29,8 +29,8 @@ AT_ONCE = 32
 _LETTERS_OF_WORD = 8
 
 
-def _intrinsic(function: Callable[..., Any]) -> Callable[[Bytes, int], int]:
-    return cast("Callable[[Bytes, int], int]", intrinsic(function))
+def _intrinsic(function: Callable[..., Any]) -> Callable[..., int]:
+    return cast("Callable[..., int]", intrinsic(function))
 
 
 def _loaded(context: Any, builder: Any, signature: Any, arguments: Any, kind: Any) -> Any:
@@ -40,49 +40,81 @@ def _loaded(context: Any, builder: Any, signature: Any, arguments: Any, kind: An
     return builder.load(builder.bitcast(place, kind.as_pointer()), align=1)
 
 
-@_intrinsic
-def _unmarked(_context: Any, data: Any, at: Any) -> Any:
-    """How many of the 32 bytes from `at` on come before one that may end a string: a quote, a backslash, a control, or no ASCII."""
+def _before(mark: Callable[..., Any]) -> Callable[[Bytes, int], int]:
+    """A function: how many of the 32 bytes from a place on come before one that is marked.
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = ir.VectorType(ir.IntType(8), AT_ONCE)
-        found = _loaded(context, builder, signature, arguments, vector)
-        quote, escape, space = (ir.Constant(vector, [each] * AT_ONCE) for each in (_QUOTE, _BACKSLASH, _SPACE))
-        marked = builder.or_(builder.icmp_signed("==", found, quote), builder.icmp_signed("==", found, escape))
-        # Bytes of 128 and more are negative.
-        marked = builder.or_(marked, builder.icmp_signed("<", found, space))
-        number = ir.IntType(64)
-        bits = builder.zext(builder.bitcast(marked, ir.IntType(AT_ONCE)), number)
-        bits = builder.or_(bits, ir.Constant(number, 1 << AT_ONCE))
-        return builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
+    Args:
+        mark: given a builder, a maker of vectors of one byte, and one that loads the 32 bytes at a distance, returns a vector of bits.
+    """
 
-    return types.int64(data, at), generate
+    def count(_context: Any, data: Any, at: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            vector = ir.VectorType(ir.IntType(8), AT_ONCE)
+
+            def every(letter: int) -> Any:
+                return ir.Constant(vector, [letter] * AT_ONCE)
+
+            def loaded(distance: int) -> Any:
+                place = builder.add(arguments[1], ir.Constant(ir.IntType(64), distance))
+                return _loaded(context, builder, signature, [arguments[0], place], vector)
+
+            number = ir.IntType(64)
+            marked = builder.bitcast(mark(builder, every, loaded), ir.IntType(AT_ONCE))
+            bits = builder.or_(builder.zext(marked, number), ir.Constant(number, 1 << AT_ONCE))
+            return builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
+
+        return types.int64(data, at), generate
+
+    return _intrinsic(count)
+
+
+def _ends_plain(builder: Any, every: Any, loaded: Any) -> Any:
+    found = loaded(0)
+    marked = builder.or_(
+        builder.icmp_signed("==", found, every(_QUOTE)), builder.icmp_signed("==", found, every(_BACKSLASH))
+    )
+    # Bytes of 128 and more are negative.
+    return builder.or_(marked, builder.icmp_signed("<", found, every(_SPACE)))
+
+
+def _ends_folded(builder: Any, every: Any, loaded: Any) -> Any:
+    two = (builder.icmp_signed("==", loaded(distance), every(_SPACE)) for distance in (0, 1))
+    return builder.or_(_ends_plain(builder, every, loaded), builder.and_(*two))
+
+
+_unmarked = _before(_ends_plain)
+"""How many of the 32 bytes from `at` on come before one that may end a string: a quote, a backslash, a control, or no ASCII."""
+
+_unfolded = _before(_ends_folded)
+"""How many of them come before one of these, or before the first of two spaces."""
 
 
 def _until(*words: tuple[int, bytes]) -> Callable[[Bytes, int], int]:
     """A function: how many of the 32 bytes from a place on come before one of the words, shifted by so many bytes each."""
 
-    def until(_context: Any, data: Any, at: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            vector = ir.VectorType(ir.IntType(8), AT_ONCE)
+    def mark(builder: Any, every: Any, loaded: Any) -> Any:
+        found = [
+            [builder.icmp_signed("==", loaded(distance + place), every(letter)) for place, letter in enumerate(word)]
+            for distance, word in words
+        ]
+        return reduce(builder.or_, [reduce(builder.and_, letters) for letters in found])
 
-            def equal(distance: int, letter: int) -> Any:
-                place = builder.add(arguments[1], ir.Constant(ir.IntType(64), distance))
-                found = _loaded(context, builder, signature, [arguments[0], place], vector)
-                return builder.icmp_signed("==", found, ir.Constant(vector, [letter] * AT_ONCE))
+    return _before(mark)
 
-            marked = [
-                reduce(builder.and_, (equal(distance + place, letter) for place, letter in enumerate(word)))
-                for distance, word in words
-            ]
-            number = ir.IntType(64)
-            bits = builder.zext(builder.bitcast(reduce(builder.or_, marked), ir.IntType(AT_ONCE)), number)
-            bits = builder.or_(bits, ir.Constant(number, 1 << AT_ONCE))
-            return builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
 
-        return types.int64(data, at), generate
+@_intrinsic
+def _copy_some(_context: Any, data: Any, at: Any, out: Any, to: Any) -> Any:
+    """Write the 32 bytes from `at` on to `out`."""
 
-    return _intrinsic(until)
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = ir.VectorType(ir.IntType(8), AT_ONCE)
+        found = _loaded(context, builder, signature, arguments, vector)
+        array = context.make_array(signature.args[2])(context, builder, arguments[2])
+        place = builder.gep(array.data, [arguments[3]])
+        builder.store(found, builder.bitcast(place, vector.as_pointer()), align=1)
+        return ir.Constant(ir.IntType(64), 0)
+
+    return types.int64(data, at, out, to), generate
 
 
 until_word = _until((-1, b"G@"), (0, b"icen"))
@@ -94,7 +126,7 @@ _until_info = _until((0, bytes(_INFO[_INFO_MIDDLE : _INFO_MIDDLE + 4])))
 
 
 @_intrinsic
-def _word_at(_context: Any, data: Any, at: Any) -> Any:
+def word_at(_context: Any, data: Any, at: Any) -> Any:
     """The eight bytes from `at` on as a number, the first one lowest."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -114,10 +146,10 @@ def key_code(data: Bytes, first: int, last: int) -> int:
     """A number that tells one key of at most eight ASCII letters from another; 0 for longer ones."""
     length = last - first
     if length == _LETTERS_OF_WORD:
-        return _word_at(data, first)
+        return word_at(data, first)
     if length > _LETTERS_OF_WORD or length == 0:
         return 0
-    return _word_at(data, first) & ((1 << (8 * length)) - 1)
+    return word_at(data, first) & ((1 << (8 * length)) - 1)
 
 
 @part
@@ -255,11 +287,13 @@ def put(code: int, out: Bytes, to: int) -> int:
 
 @part
 def copy_string(data: Bytes, at: int, end: int, out: Bytes, to: int) -> int:
-    """Write the string from `at` to its closing quote at `end`, unescaped; returns where it ends in `out`, which must have room."""
+    """Write the string from `at` to its closing quote at `end`, unescaped; returns where it ends in `out`.
+
+    There must be room for it and 32 bytes more, which may be written to.
+    """
     while at < end:
         clear = min(_unmarked(data, at), end - at)
-        for place in range(clear):
-            out[to + place] = data[at + place]
+        _copy_some(data, at, out, to)
         at += clear
         to += clear
         if clear < AT_ONCE and at < end:
@@ -292,12 +326,20 @@ def fold_string(data: Bytes, at: int, end: int, out: Bytes, to: int) -> tuple[in
     characters = 0
     is_pending = False
     while at < end:
-        byte = byte_at(data, at)
-        if byte < 128 and byte != _BACKSLASH:
-            code = byte
-            at += 1
-        else:
-            code, at = character(data, at, end)
+        clear = min(_unfolded(data, at), end - at) if data[at] != _SPACE else 0
+        if clear:
+            if is_pending:
+                out[to] = _SPACE
+                to += 1
+                characters += 1
+            _copy_some(data, at, out, to)
+            at += clear
+            is_pending = data[at - 1] == _SPACE
+            kept = clear - is_pending
+            to += kept
+            characters += kept
+            continue
+        code, at = character(data, at, end)
         if is_space(code):
             is_pending = characters > 0
             continue
@@ -306,11 +348,7 @@ def fold_string(data: Bytes, at: int, end: int, out: Bytes, to: int) -> tuple[in
             to += 1
             characters += 1
             is_pending = False
-        if code < 128:
-            out[to] = code
-            to += 1
-        else:
-            to = put(code, out, to)
+        to = put(code, out, to)
         characters += 1
     return to, characters
 

@@ -147,12 +147,13 @@ class WatBatch:
     def count(self, counts: Counter[str], first: int, last: int) -> None:
         """Add to the counters what records `first` to `last` are, other than slow ones, and which of their images are no rows."""
         facts = self.facts[first:last]
-        is_page = facts[:, STATUS] == PAGE
+        what = np.bincount(facts[:, STATUS], minlength=SLOW + 1).tolist()
+        of_pages = facts[facts[:, STATUS] == PAGE].sum(axis=0).tolist()
         counted = [
-            ("skipped_no_response", int((facts[:, STATUS] == NO_RESPONSE).sum())),
-            ("skipped_not_html", int((facts[:, STATUS] == NOT_HTML).sum())),
-            ("pages", int(is_page.sum())),
-            *((name, int(facts[is_page, column].sum())) for name, column in _REJECTED),
+            ("skipped_no_response", what[NO_RESPONSE]),
+            ("skipped_not_html", what[NOT_HTML]),
+            ("pages", what[PAGE]),
+            *((name, of_pages[column]) for name, column in _REJECTED),
         ]
         for name, number in counted:
             if number:

@@ -45,7 +45,7 @@ SCRATCH = PLACES + FOUND + MAX_IMAGES * IMAGE_PLACES
 
 RECORDS_AT_ONCE = 2_000
 """Records that are unpacked and read together, at most."""
-BYTES_AT_ONCE = 500_000
+BYTES_AT_ONCE = 1_000_000
 """When so many bytes of them are unpacked, they are read."""
 LONGEST_BODY = 4_000_000
 """A longer record is read by itself."""

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from linkwell.base.compiled import bytes_at, numbers_at, part
-from linkwell.build.jsonscan import copy_string, fold_string
+from linkwell.build.jsonscan import AT_ONCE, copy_string, fold_string
 from linkwell.build.plainurls import base_of, host_end, is_plain_path, is_plain_rest, scheme_end
 from linkwell.build.watfacts import (
     BASE_STATED,
@@ -248,7 +248,7 @@ def _scan(
             base = (_BAD, _BAD, _BAD)
             if not places[STATES_AT] & HAS_BASE:
                 base = base_of(pages, first_page, page_to)
-            room = len(urls) - (page_to - first_page) - 8
+            room = len(urls) - (page_to - first_page) - 2 * AT_ONCE
             for number in range(places[LINKS_COUNT]):
                 image = number * IMAGE_PLACES
                 url, url_end, alt, alt_end = images[image], images[image + 1], images[image + 2], images[image + 3]

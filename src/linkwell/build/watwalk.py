@@ -21,6 +21,7 @@ from linkwell.build.jsonscan import (
     string_end,
     until_word,
     value_end,
+    word_at,
 )
 from linkwell.build.watfacts import (
     BASE_STATED,
@@ -68,7 +69,10 @@ _HTTP_EQUIV = _word(b"http-equiv")
 _HTTP_EQUIV_CODE = 1
 _OF_LINK = np.array([code_of(each) for each in (b"path", b"url", b"alt", b"rel", b"type")], np.int64)
 _OF_META = np.array([*(code_of(each) for each in (b"name", b"property", b"content")), _HTTP_EQUIV_CODE], np.int64)
-_IMAGE_BEFORE, _IMAGE_AFTER, _IMAGE_WORD = _word(b'{"path":"IMG@'), _word(b'@/src"'), _word(b'"IMG@/src"')
+_IMAGE_WORD = _word(b'"IMG@/src"')
+# The start of an image's object, of 18 letters, as three words; and where in it the sign is.
+_IMAGE = np.array([code_of(each) for each in (b'{"path":', b'"IMG@/sr', b'MG@/src"')], np.int64)
+_IMAGE_SIGN = 12
 _LICENCE, _REL_KEY = _word(b"icense"), _word(b'"rel":')
 
 # Where things stand in a record: pairs of first and last, -1 where there is none.
@@ -135,6 +139,12 @@ def _strings(data: Bytes, at: int, end: int, keys: Numbers, found: Numbers) -> i
         return _BAD
     if data[at + 1] == _CLOSE:
         return at + 2
+    return _more_strings(data, at, end, keys, found)
+
+
+@part
+def _more_strings(data: Bytes, at: int, end: int, keys: Numbers, found: Numbers) -> int:
+    """As `_strings`, from the brace or comma before a member on."""
     while True:
         last, value = _member(data, at, end)
         if last < 0:
@@ -146,13 +156,14 @@ def _strings(data: Bytes, at: int, end: int, keys: Numbers, found: Numbers) -> i
         for number in range(len(keys)):
             if code == keys[number]:
                 known = number
-        if known >= 0:
-            if found[2 * known] >= 0:
-                return _BAD
-            close = _text_end(data, value, end)
+        if known >= 0 and (found[2 * known] >= 0 or data[value] != _QUOTE):
+            return _BAD
+        if data[value] == _QUOTE:
+            close = string_end(data, value + 1, end)
             if close < 0:
                 return _BAD
-            found[2 * known], found[2 * known + 1] = value + 1, close
+            if known >= 0:
+                found[2 * known], found[2 * known + 1] = value + 1, close
             at = close + 1
         else:
             at = value_end(data, value, end)
@@ -274,17 +285,26 @@ def _links(data: Bytes, at: int, end: int, places: Numbers, found: Numbers, imag
         if at >= close:
             break
         if data[at] == _AT_SIGN:
-            first = at - len(_IMAGE_BEFORE) + 1
-            if not equals(data, first, at + 1, _IMAGE_BEFORE):
+            if word_at(data, at - _IMAGE_SIGN + 10) != _IMAGE[2]:
+                at += 1
+                continue
+            first = at - _IMAGE_SIGN
+            if word_at(data, first) != _IMAGE[0] or word_at(data, first + 8) != _IMAGE[1]:
                 # Between other braces, or with white space, it is an image too.
-                if equals(data, at - 4, at + len(_IMAGE_AFTER), _IMAGE_WORD) and data[at - 5] != _BACKSLASH:
+                if equals(data, at - 4, at + 6, _IMAGE_WORD) and data[at - 5] != _BACKSLASH:
                     return _BAD
                 at += 1
                 continue
-            if not equals(data, at, at + len(_IMAGE_AFTER), _IMAGE_AFTER):
+            for place in range(2, 2 * len(_OF_LINK)):
+                found[place] = _BAD
+            found[0], found[1] = first + 9, first + 17
+            at = first + 18
+            if data[at] == _CLOSE:
                 at += 1
-                continue
-            at = _strings(data, first, close, _OF_LINK, found)
+            elif data[at] == _COMMA:
+                at = _more_strings(data, at, close, _OF_LINK, found)
+            else:
+                return _BAD
             if at < 0 or (count + 1) * IMAGE_PLACES > len(images) or not (data[at] == _COMMA or at == close):
                 return _BAD
             for place in range(IMAGE_PLACES):
