@@ -132,6 +132,7 @@ def test_a_large_picture_is_what_a_small_one_would_be(
         urls = [server.url(path, f"h{n}.example") for n, path in enumerate(large)]
         here = _populate(roomy, tmp_path / "here", server, urls, SerialEngine(), keep_original=original)
         apart = _populate(roomy, tmp_path / "apart", server, urls, LocalEngine(1), keep_original=original)
+        assert {server.requests[path] for path in large} == {2}
     assert here[1] == apart[1]
     assert (tmp_path / "here" / "00000.tar").read_bytes() == (tmp_path / "apart" / "00000.tar").read_bytes()
     by_path = dict(zip(large, apart[1], strict=True))
@@ -143,6 +144,20 @@ def test_a_large_picture_is_what_a_small_one_would_be(
     if original:
         tar = (tmp_path / "apart" / "00000.tar").read_bytes()
         assert all((data in tar) == (path != "/text") for path, data in large.items())
+
+
+def test_large_pictures_that_say_how_long_they_are_are_asked_for_once(
+    roomy: Workspace, tmp_path: Path, counted: type[_Counted], large: Mapping[str, bytes]
+) -> None:
+    """Many more at once than there is room for wait their turn: no host has a second request for it, and the budget holds."""
+    paths = [f"/{n}.jpg" for n in range(48)]
+    with HostileServer(dict.fromkeys(paths, large["/JPEG-1"])) as server:
+        urls = [server.url(path, f"h{n % 24}.example") for n, path in enumerate(paths)]
+        report, _ = _populate(roomy, tmp_path / "copy", server, urls, LocalEngine(1))
+        assert {server.requests[path] for path in paths} == {1}
+    assert report.success == len(paths)
+    assert counted.most <= _BUDGET + 600_000
+    assert not counted.live
 
 
 def test_a_listed_file_is_found_however_large(roomy: Workspace, tmp_path: Path, large: Mapping[str, bytes]) -> None:

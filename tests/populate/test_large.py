@@ -107,9 +107,11 @@ def test_few_wait() -> None:
         waiting = [asyncio.ensure_future(large.wait(Room(), 2_000_000, None)) for _ in range(MAX_WAITING_ALONE)]
         sharing = [asyncio.ensure_future(large.wait(Room(), 200_000, None)) for _ in range(MAX_WAITING_TO_SHARE)]
         await asyncio.sleep(0)
-        for declared in (None, 2_000_000):
+        for size in (200_000, 2_000_000):
             with pytest.raises(NoRoom):
-                await large.wait(Room(), 2_000_000, declared)
+                await large.wait(Room(), size, None)
+        sharing.append(asyncio.ensure_future(large.wait(Room(), 200_000, 2_000_000)))
+        await asyncio.sleep(0)
         waiting[0].cancel()
         large.give_back(alone)
         large.give_back(full)

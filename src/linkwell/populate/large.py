@@ -14,7 +14,10 @@ from linkwell.populate.transport import LARGE_BYTES
 
 MEDIUM_BYTES = 12_000_000
 """A body that declares more waits for the single place, as those do that declare nothing."""
+MAX_WAITING_DECLARED = 256
+"""Bodies that wait to share and say how long they are: as many as requests may be under way by default."""
 MAX_WAITING_TO_SHARE = 32
+"""The same that do not say it."""
 MAX_WAITING_ALONE = 8
 """Each of these holds a megabyte of what is shared."""
 
@@ -64,10 +67,13 @@ class LargeBodies:
         Raises:
             NoRoom: too many wait.
         """
-        waiting = _Waiting(room, size, _shares(size, declared_bytes))
-        alike = sum(each.shares == waiting.shares for each in self._waiting)
-        if alike >= (MAX_WAITING_TO_SHARE if waiting.shares else MAX_WAITING_ALONE):
+        shares = _shares(size, declared_bytes)
+        limit = MAX_WAITING_ALONE
+        if shares:
+            limit = MAX_WAITING_TO_SHARE if declared_bytes is None else MAX_WAITING_DECLARED
+        if sum(each.limit == limit for each in self._waiting) >= limit:
             raise NoRoom
+        waiting = _Waiting(room, size, limit, shares=shares)
         self._waiting.append(waiting)
         self._serve()
         try:
@@ -162,9 +168,10 @@ class Growth:
 class _Waiting:
     """A body that waits to grow."""
 
-    __slots__ = ("room", "served", "shares", "size")
+    __slots__ = ("limit", "room", "served", "shares", "size")
 
-    def __init__(self, room: Room, size: int, shares: bool) -> None:  # noqa: FBT001 - a fact of the body
+    def __init__(self, room: Room, size: int, limit: int, *, shares: bool) -> None:
+        self.limit = limit
         self.room = room
         self.size = size
         self.shares = shares
