@@ -16,6 +16,7 @@ from tests.populate.conftest import draw
 from linkwell.pictures import Kept, PictureFailure, sniff
 from linkwell.pictures.decode import Picture, decode
 from linkwell.pictures.encode import encode
+from linkwell.pictures.header import read_header
 from linkwell.pictures.resize import scale, scaled_size
 from linkwell.populate import MESSAGES
 
@@ -83,6 +84,21 @@ def test_orientation_is_applied(orientation: int) -> None:
         assert (picture.width, picture.height) == upright.size
         assert picture.pixels.shape[:2] == (upright.height, upright.width)
         assert np.abs(picture.pixels.astype(int) - np.asarray(upright).astype(int)).mean() < 8
+
+
+def test_the_exif_of_a_second_picture_turns_nothing() -> None:
+    """What is appended to a JPEG has its own Exif, which says nothing of the first; before the pixels it is found wherever it stands."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    first, second = _saved(Image.new("RGB", (64, 32)), "JPEG"), _saved(Image.new("RGB", (64, 32)), "JPEG", exif=exif)
+    comment = b"\xff\xfe\x00\x06\xff\xda\xff\xd9"
+    for data, size in (
+        (first + second, (64, 32)),
+        (second + first, (32, 64)),
+        (second[:2] + comment + second[2:], (32, 64)),
+    ):
+        picture = decode(data, max_pixels=PIXELS, min_side=None)
+        assert (picture.width, picture.height) == size == read_header(data, max_pixels=PIXELS)[:2]
 
 
 def test_transparency_is_laid_on_white() -> None:

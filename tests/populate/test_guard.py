@@ -127,6 +127,25 @@ def test_every_spelling_of_loopback_is_one(url: str) -> None:
     assert target is None or not AddressPolicy().allows(target.host)
 
 
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://user:pw@a.example/b", "http://a.example/b"),
+        ("http://:@a.example/b", "http://a.example/b"),
+        ("http://@a.example/b", "http://a.example/b"),
+        ("http://user@a.example/b?c=d@e#f", "http://a.example/b?c=d@e"),
+        ("http://a.example/b#", "http://a.example/b"),
+        ("http://a.example/b#c", "http://a.example/b"),
+        ("http://a.example/b%23c?d@", "http://a.example/b%23c?d@"),
+    ],
+)
+def test_neither_fragment_nor_user_nor_password_is_sent(url: str, asked: str) -> None:
+    """What is asked for is the URL without what no server is to see, however little of it there is."""
+    target = parse_target(url)
+    assert target is not None
+    assert target.url == asked
+
+
 def test_an_allowed_network_is_allowed_and_no_other() -> None:
     """`--allow-net` lifts the refusal for its network, mapped spelling included, and for nothing else."""
     policy = AddressPolicy(["127.0.0.2/32", "fd00::/8"])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linkwell.base.jpeg import outside_scan, segments
 from linkwell.rights import embedded_signals
-from linkwell.rights.jpeg import outside_scan, segments
 
 _PACKET = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '

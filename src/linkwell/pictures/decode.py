@@ -14,6 +14,7 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import Image, ImageOps
 
+from linkwell.base.jpeg import scan_start
 from linkwell.pictures.colours import cmyk_to_rgb
 from linkwell.pictures.failures import PictureFailure
 from linkwell.pictures.header import HEAD_BYTES, ORIENTATION, PILLOW_FORMATS, SWAPPING, check_size, exif_text, read_exif
@@ -105,7 +106,7 @@ def _decode_jpeg(data: ImageBytes, max_pixels: int, min_side: int | None, mode: 
 
 def _jpeg_profile(data: ImageBytes) -> bytes:
     """The ICC profile of a JPEG, put together from its segments; empty where there is none."""
-    if data.find(_PROFILE_MARK, 0, HEAD_BYTES) < 0:
+    if data.find(_PROFILE_MARK, 0, scan_start(data, HEAD_BYTES)) < 0:
         return b""
     try:
         with Image.open(_opened(data), formats=["JPEG"]) as image:

@@ -6,6 +6,7 @@ from typing import Final
 import simplejpeg
 from PIL import Image
 
+from linkwell.base.jpeg import scan_start
 from linkwell.pictures.failures import PictureFailure
 from linkwell.pictures.kept import ImageBytes, Kept, Look, sniff
 
@@ -17,7 +18,7 @@ ORIENTATION: Final = 0x0112
 SWAPPING: Final = frozenset({5, 6, 7, 8})
 """Orientations that exchange width and height."""
 HEAD_BYTES: Final = 65_536
-"""Exif and colour profile are looked for so far into a JPEG."""
+"""Exif and colour profile are looked for so far into a JPEG, and before its pixels: what stands behind them is of another picture."""
 _EXIF_NAMES: Final = {
     0x010F: "Image Make",
     0x0110: "Image Model",
@@ -94,7 +95,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 def read_exif(data: ImageBytes) -> dict[int, object]:
     """The first Exif directory of a JPEG; empty where there is none or it does not read."""
-    start = data.find(b"Exif\0\0", 0, HEAD_BYTES)
+    start = data.find(b"Exif\0\0", 0, scan_start(data, HEAD_BYTES))
     if start < 0:
         return {}
     exif = Image.Exif()

@@ -97,10 +97,13 @@ def parse_target(url: str) -> Target | None:
         return None
     if parsed.protocol not in ("http:", "https:") or not parsed.hostname:
         return None
-    parsed.hash = ""
-    parsed.username = ""
-    parsed.password = ""
-    return Target(parsed.href, parsed.hostname.strip("[]"))
+    url = parsed.href
+    if "#" in url or "@" in url:
+        parsed.hash = ""
+        parsed.username = ""
+        parsed.password = ""
+        url = parsed.href
+    return Target(url, parsed.hostname.strip("[]"))
 
 
 def redirected(target: Target, location: str) -> Target | None:

@@ -8,7 +8,7 @@ value, and a packet that does not read as XML, is malformed.
 import re
 from dataclasses import dataclass
 
-from linkwell.rights.jpeg import outside_scan
+from linkwell.base.jpeg import outside_scan
 from linkwell.rights.manifests import has_manifest, manifest_signals
 from linkwell.rights.tdmrep import reservation_uses
 from linkwell.rights.verdicts import MAX_EVIDENCE_CHARACTERS, Signal

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
+from linkwell.base.jpeg import segments
 from linkwell.base.safe_xml import XmlRefusedError, read_xml
-from linkwell.rights.jpeg import segments
 
 MAX_PACKET_BYTES = 4_000_000
 """Of one packet; a longer one is cut, and then malformed."""

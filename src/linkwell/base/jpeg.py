@@ -1,5 +1,6 @@
 """The segments of a JPEG file (ITU-T T.81, annex B), as far as what it says of itself can stand in them."""
 
+import mmap
 import re
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ _END_MARKER = re.compile(rb"\xff\xd9")
 _SCAN = 0xDA
 
 
-def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def segments(data: bytes | mmap.mmap) -> Iterator[tuple[int, int, int]]:
     """Marker, start and end of each segment before the first scan, the marker's own two bytes included; then the scan's."""
     position, size = len(START), len(data)
     while position + 4 <= size and data[position] == 0xFF:  # noqa: PLR2004 - a marker
@@ -25,6 +26,14 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         if marker == _SCAN:
             return
         position = end
+
+
+def scan_start(data: bytes | mmap.mmap, at_most: int) -> int:
+    """Where the coded pixels of a JPEG's first picture begin, as far as its segments lead there within `at_most` bytes; else `at_most`."""
+    for marker, start, _ in segments(data):
+        if marker == _SCAN or start >= at_most:
+            return min(start, at_most)
+    return at_most
 
 
 def outside_scan(data: bytes) -> bytes:
