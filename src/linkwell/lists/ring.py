@@ -31,8 +31,8 @@ _SPARE: Final = 32
 _QUERIES: Final = 65_536
 """Searched at a time: the more, the more of them look into the same buckets while those are in the processor's cache."""
 
-_ROOM: Final = 1_024
-"""For so many pairs there is room beside two for each query; where there are more, the search is done again."""
+_ROOM: Final = 16
+"""For so many pairs a query there is room, and for a thousand beside; where there are more, the search is done again."""
 
 _NO_NUMBERS: Final = np.empty(0, np.uint32)
 _NO_HITS: Final = np.zeros((0, 0), np.bool_)
@@ -127,7 +127,7 @@ class RingIndex:
         rows, entries = [_NO_NUMBERS], [_NO_NUMBERS]
         for first in range(0, len(queries), _QUERIES):
             piece = queries[first : first + _QUERIES]
-            room = 2 * len(piece) + _ROOM
+            room = _ROOM * len(piece) + 1_000
             while True:
                 near = np.empty(room, np.uint32), np.empty(room, np.uint32)
                 found = self._search(piece, _NO_HITS, 0, *near)
