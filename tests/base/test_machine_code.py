@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import llvmlite.binding as llvm
@@ -116,6 +117,16 @@ def test_a_damaged_file_is_made_anew(folder: Path, damage: Callable[[bytes], byt
     assert make.asked == 2
     assert _total(make, Path(__file__)) == EXPECTED
     assert make.asked == 2
+
+
+def test_processes_that_start_together_make_it_once(folder: Path) -> None:
+    """The second one waits for the first, and loads what that made; nothing but the code is left in the folder."""
+    makers = [Maker(), Maker(), Maker()]
+    with ThreadPoolExecutor(3) as threads:
+        totals = list(threads.map(lambda make: _total(make, Path(__file__)), makers))
+    assert totals == [EXPECTED] * 3
+    assert sum(make.asked for make in makers) == 1
+    assert [each.suffix for each in folder.iterdir()] == [".code"]
 
 
 def test_a_folder_of_others_is_not_used(folder: Path) -> None:

@@ -10,10 +10,11 @@ every process makes its own (some seconds). A file that is damaged, or not what 
 
 import contextlib
 import ctypes
+import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -77,17 +78,37 @@ def functions_of(name: str, sources: Sequence[Path], make: Callable[[], Mapping[
     """
     made = _made(name, sources)
     folder = cache_folder()
-    path = folder / f"{name}-{hashlib.sha256(msgspec.json.encode(made)).hexdigest()[:16]}.code" if folder else None
-    kept = _kept(path, made) if path else None
+    if folder is None:
+        return _linked(*_make_now(make))
+    path = folder / f"{name}-{hashlib.sha256(msgspec.json.encode(made)).hexdigest()[:16]}.code"
+    kept = _kept(path, made)
     if kept is None:
-        from linkwell.base.compiled import object_code  # noqa: PLC0415 - numba
-
-        functions = make()
-        code = object_code(functions)
-        kept = {each: _arguments(function) for each, function in functions.items()}, code
-        if path is not None:
-            _keep(path, _Header(made, kept[0], hashlib.sha256(code).hexdigest()), code)
+        with _alone(path):
+            # Another process may have made it meanwhile.
+            kept = _kept(path, made)
+            if kept is None:
+                kept = _make_now(make)
+                _keep(path, _Header(made, kept[0], hashlib.sha256(kept[1]).hexdigest()), kept[1])
     return _linked(*kept)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Let no two processes make the same code, which takes long; where there are no locks, they do."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            file = stack.enter_context(path.with_suffix(".lock").open("wb"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+        with contextlib.suppress(OSError):
+            path.with_suffix(".lock").unlink()
+
+
+def _make_now(make: Callable[[], Mapping[str, Function]]) -> tuple[dict[str, int], bytes]:
+    from linkwell.base.compiled import object_code  # noqa: PLC0415 - numba
+
+    functions = make()
+    return {name: _arguments(function) for name, function in functions.items()}, object_code(functions)
 
 
 def _arguments(function: Function) -> int:
