@@ -180,9 +180,9 @@ def test_a_listed_file_is_found_however_large(roomy: Workspace, tmp_path: Path, 
 def test_a_file_that_is_no_picture_is_left_where_it_is(roomy: Workspace, tmp_path: Path) -> None:
     """Without lists an endless body that begins like no image is named by what came first, not read up to the cap."""
     with HostileServer() as server:
-        urls = [server.url("/endless-chunks", "a.example")]
+        urls = [server.url(path, f"{path[1:]}.example") for path in ("/endless-chunks", "/gzip-bomb")]
         _, rows = _populate(roomy, tmp_path / "copy", server, urls, LocalEngine(1))
-    assert [(row["failure"], row["http_status"]) for row in rows] == [("not_an_image", 200)]
+    assert [(row["failure"], row["http_status"]) for row in rows] == [("not_an_image", 200)] * 2
 
 
 _WAITING = 3

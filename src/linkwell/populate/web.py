@@ -112,8 +112,10 @@ async def _read_coded(response: aiohttp.ClientResponse, coding: str, reception: 
             raise Failure("too_large")
         for decoded in decoder.decode(piece):
             await intake.take(decoded)
+            if intake.full:
+                return
             await asyncio.sleep(0)  # a kilobyte of it may be a hundred, and others are waiting
-        if intake.full or received > reception.max_bytes:
+        if received > reception.max_bytes:
             return
     decoder.finish()
 
