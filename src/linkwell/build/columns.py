@@ -248,10 +248,13 @@ class LinkCollector:
         urls, texts = batch.urls[first_row:last_row], batch.texts[first_row:last_row]
         of_record: list[int] = np.repeat(np.arange(first, last), batch.row_counts(first, last)).tolist()
         lost: dict[int, str] = {}
+        resolved_for = -1
         for row in np.flatnonzero(batch.asked[first_row:last_row]).tolist():
             record = of_record[row]
-            page = pages.get(record)
-            self._resolver.set_page(batch.page_urls[record], page.base if page else "")
+            if record != resolved_for:
+                page = pages.get(record)
+                self._resolver.set_page(batch.page_urls[record], page.base if page else "")
+                resolved_for = record
             urls[row], reason = self._resolver.resolve(urls[row])
             if reason is not None:
                 lost[row] = "rejected_" + reason
@@ -259,8 +262,10 @@ class LinkCollector:
         if self._rules:
             rows: Sequence[int] = range(len(urls))
             if len(self._rules) == 1 and self._extensions:
-                folded = "\n".join(urls).lower().split("\n")
-                rows = sorted({row for each in self._extensions for row, url in enumerate(folded) if each in url})
+                joined = "\n".join(urls).lower()
+                found = [each for each in self._extensions if each in joined]
+                folded = joined.split("\n") if found else []
+                rows = sorted({row for each in found for row, url in enumerate(folded) if each in url})
             self._apply_rules(rows, urls, texts, lost)
         for name, number in Counter(lost.values()).items():
             counts[name] += number
