@@ -94,17 +94,17 @@ def test_a_damaged_header_in_the_middle_is_not_the_end(tmp_path: Path, fmt: int)
     files=st.lists(st.tuples(st.text("ab./0", min_size=1, max_size=12), st.binary(max_size=1500)), max_size=8),
     fmt=st.sampled_from(FORMATS),
     flips=st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 255)), max_size=2),
-    how=st.tuples(st.integers(1, 9), st.booleans()),
+    how=st.tuples(st.integers(1, 9), st.booleans(), st.sampled_from([0.0, 1e9])),
 )
 def test_the_quick_index_sees_what_the_slow_reader_sees(
     tmp_path: Path,
     files: list[tuple[str, bytes]],
     fmt: int,
     flips: list[tuple[int, int]],
-    how: tuple[int, bool],
+    how: tuple[int, bool, float],
 ) -> None:
-    """Whole or damaged, in pieces, compiled or not: the same members at the same places, or an error from both."""
-    path, (at_once, large) = tmp_path / "a.tar", how
+    """Whole or damaged, in pieces, from memory or a disk, compiled or not: the same members at the same places, or an error from both."""
+    path, (at_once, large, waited) = tmp_path / "a.tar", how
     write(path, files, fmt)
     data = bytearray(path.read_bytes())
     for place, mask in flips:
@@ -116,7 +116,12 @@ def test_the_quick_index_sees_what_the_slow_reader_sees(
         with pytest.raises(type(error)):
             read_index(path, large=large)
         return
-    with patch("linkwell.purge.tarindex._AT_ONCE", at_once):
+    with (
+        patch("linkwell.purge.tarindex._FIRST", at_once),
+        patch("linkwell.purge.tarindex._AT_ONCE", at_once + 1),
+        patch("linkwell.purge.tarindex._WAITED_SECONDS", waited),
+        patch("linkwell.purge.tarindex._STREAM_BYTES", 8192),
+    ):
         quick = read_index(path, large=large)
     columns = (quick.start, quick.data, quick.length, quick.end, quick.is_file)
     names = [name.decode("utf-8", "surrogateescape") for name in quick.names.tolist()]

@@ -5,6 +5,7 @@ at once. The checks are those of `tar`, or stricter: what does not pass is read 
 """
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,15 @@ from linkwell.purge.tar import BLOCK, MAX_HEADER_BYTES, Member, members
 
 NAME: Final = 100
 """Bytes of the name in a header."""
-PAGE_BYTES: Final = 4_096
+_PAGE_BYTES = 4_096
 """Read at a time: the headers of a caption and a JSON mostly lie in the page where the picture ends."""
-_AT_ONCE = 16_384
-"""Members of one piece: bounds the memory for headers."""
+_STREAM_BYTES = 1 << 20
+"""The same from a disk, where to read all in a row is quicker than to wait for every page."""
+_FIRST, _AT_ONCE = 256, 4_096
+"""Members of the first piece and of later ones: bounds the memory for headers, and how late it is seen that a file comes from a disk."""
+_WAITED_SECONDS, _STREAMED_MEMBER_BYTES, _MEMORY_BYTES = 8e-6, 65_536, 3_000_000_000
+"""A member that took longer than the first waited for a disk, which is read in a row if members are no larger than the second; what
+comes at more than the third a second comes from memory."""
 _SUM = slice(148, 156)
 _EVEN = np.uint64(0x00FF00FF00FF00FF)
 _BLANK = 0x20
@@ -54,8 +60,8 @@ class Piece(NamedTuple):
     """Whether that is the end mark."""
 
 
-Walk = Callable[[int, int, int, int], Piece | None]
-"""Reads members from an archive: by descriptor, size, where to begin, and how many at most. None where one is not plain."""
+Walk = Callable[[int, int, int, int, int], Piece | None]
+"""Reads members from an archive: by descriptor, size, where to begin, how many at most, bytes to read at a time. None where one is not plain."""
 
 
 def read_index(path: Path, *, large: bool = False) -> TarIndex:
@@ -91,12 +97,15 @@ def _plain_index(path: Path, *, large: bool) -> TarIndex | None:
         from linkwell.purge.tarwalk import walk_some as walk  # noqa: PLC0415 - numba costs 0.3 s and 60 MB
     pieces: list[Piece] = []
     with path.open("rb", buffering=0) as file:
+        end, most, page_bytes = 0, _FIRST, _PAGE_BYTES
         while not pieces or not pieces[-1].ended:
-            piece = walk(file.fileno(), size, pieces[-1].offset if pieces else 0, _AT_ONCE)
+            started = time.monotonic()
+            piece = walk(file.fileno(), size, end, most, page_bytes)
             if piece is None or not (pieces or len(piece.starts)):
                 return None
+            page_bytes = _page_bytes(page_bytes, len(piece.starts), piece.offset - end, time.monotonic() - started)
+            end, most = piece.offset, _AT_ONCE
             pieces.append(piece)
-        end = pieces[-1].offset
         tail = os.pread(file.fileno(), MAX_HEADER_BYTES, end)
     if len(tail) != size - end or tail.count(0) != len(tail):
         return None
@@ -112,7 +121,15 @@ def _plain_index(path: Path, *, large: bool) -> TarIndex | None:
     )
 
 
-def walk_some(descriptor: int, size: int, offset: int, most: int) -> Piece | None:
+def _page_bytes(now: int, members: int, span: int, seconds: float) -> int:
+    """How much to read at a time, by how long the last piece took: what is found is the same."""
+    if now == _STREAM_BYTES:
+        return _PAGE_BYTES if span > _MEMORY_BYTES * seconds else now
+    waited = seconds > _WAITED_SECONDS * members
+    return _STREAM_BYTES if waited and span <= _STREAMED_MEMBER_BYTES * members else now
+
+
+def walk_some(descriptor: int, size: int, offset: int, most: int, page_bytes: int) -> Piece | None:
     """The next members of a plain archive; None where one is not plain."""
     starts: list[int] = []
     headers: list[bytes] = []
@@ -121,7 +138,7 @@ def walk_some(descriptor: int, size: int, offset: int, most: int) -> Piece | Non
         place = offset - base
         header = page[place : place + BLOCK]
         if len(header) < BLOCK:
-            page, base = os.pread(descriptor, PAGE_BYTES, offset), offset
+            page, base = os.pread(descriptor, page_bytes, offset), offset
             header = page[:BLOCK]
             if len(header) < BLOCK:
                 return None

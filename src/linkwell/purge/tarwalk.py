@@ -11,7 +11,7 @@ from numba.core import types
 
 from linkwell.base.compiled import compiled, part
 from linkwell.purge.tar import BLOCK
-from linkwell.purge.tarindex import NAME, PAGE_BYTES, Piece, as_names
+from linkwell.purge.tarindex import NAME, Piece, as_names
 
 _WORDS: Final = BLOCK // 8
 _FULL, _END, _UNUSUAL = 0, 1, 2
@@ -142,9 +142,9 @@ def walk(
     return count
 
 
-def walk_some(descriptor: int, size: int, offset: int, most: int) -> Piece | None:
+def walk_some(descriptor: int, size: int, offset: int, most: int, page_bytes: int) -> Piece | None:
     """The next members of a plain archive; None where one is not plain."""
-    words = np.empty(PAGE_BYTES // 8, np.uint64)
+    words = np.empty(page_bytes // 8, np.uint64)
     state = np.array([offset, _FULL, 0], np.int64)
     starts, lengths = np.empty(most, np.int64), np.empty(most, np.int64)
     names = np.zeros((most, NAME), np.uint8)
