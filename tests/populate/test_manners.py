@@ -63,7 +63,7 @@ def test_a_host_that_stays_in_trouble_is_given_up_for_a_while() -> None:
     assert not host.open
 
 
-@pytest.mark.parametrize(("asked", "rest"), [(0.0, 0.1), (7.0, 7.0), (120.0, 120.0)])
+@pytest.mark.parametrize(("asked", "rest"), [(0.0, 0.11), (7.0, 7.0), (120.0, 120.0)])
 def test_retry_after_is_kept(asked: float, rest: float) -> None:
     """What the host asks for takes the place of our own rest, to the second; pacing still holds."""
     host = Host("a.example", LIMITS)
@@ -98,8 +98,19 @@ def test_a_crawl_delay_keeps_requests_apart_within_patience() -> None:
     """The longer of our pace and the host's, up to the patience there is."""
     host = Host("a.example", LIMITS)
     host.keeps_apart(0.01)
-    assert host.interval == pytest.approx(0.1)
+    assert host.interval == pytest.approx(0.11)
     host.keeps_apart(3.0)
     assert host.interval == 3.0
     host.keeps_apart(86_400.0)
     assert host.interval == LIMITS.max_patience_seconds
+
+
+def test_one_held_up_on_its_way_does_not_make_a_second_see_one_more() -> None:
+    """The first request waits for its connection: it may come to the server nearly a tenth of a second later than it started."""
+    host = Host("a.example", LIMITS)
+    starts, now = [], 0.0
+    for _ in range(11):
+        now = max(now, host.ready_at())
+        starts.append(now)
+        host.started(now)
+    assert starts[10] - (starts[0] + 0.099) >= 1.0

@@ -4,7 +4,8 @@ Everything here is a function of times and outcomes that the caller gives; nothi
 
 - *Concurrency*: never more than the host's limit, which begins at the setting, is halved when the host says that it is too much or
   does not answer, and grows again by one with every ten good answers.
-- *Pacing*: requests start at least an interval apart; a Crawl-delay in the host's robots.txt makes it longer, up to a cap.
+- *Pacing*: requests start at least an interval apart, so that no second sees more than allowed; a Crawl-delay in the host's robots.txt
+  makes it longer, up to a cap.
 - *Back-off*: after trouble the host rests, twice as long each time in a row, with jitter; a Retry-After takes its place.
 - *Circuit breaker*: after five troubles in a row the circuit opens: the host rests long, then one request is a probe. When
   three probes in a row fail, or the host asks for more patience than there is, it is given up for a while: what is waiting for it fails
@@ -21,6 +22,9 @@ OPENINGS_TO_GIVE_UP = 3
 DOWN_SECONDS = 600.0
 """How long a host that was given up is not asked again."""
 _OPEN_OVER_BACKOFF = 20.0
+_HELD_UP = 1.1
+"""Requests start a tenth further apart than the rate says: one that is held up on its way, as the first is by its connection, must not
+come to the server in the same second as the one that started a second later."""
 _GOOD_TO_GROW = 10
 
 
@@ -36,7 +40,7 @@ class HostLimits:
     @property
     def interval_seconds(self) -> float:
         """Between the starts of two requests."""
-        return 1.0 / self.per_second if self.per_second else 0.0
+        return _HELD_UP / self.per_second if self.per_second else 0.0
 
 
 class Host:
