@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -11,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linkwell.base.errors import DamagedFileError, DataError, FormatError
-from linkwell.purge.samplekeys import FILLER, sample_keys
+from linkwell.purge.samplekeys import FILLER, SampleRuns, sample_keys
 from linkwell.purge.tar import members
+from linkwell.purge.tarcode import machine_code
 from linkwell.purge.tarindex import read_index
 from linkwell.purge.webdataset import rewrite_tar, wipe_in_place
 
@@ -25,6 +27,14 @@ def write(path: Path, files: list[tuple[str, bytes]], fmt: int) -> None:
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
+
+
+@pytest.fixture
+def fresh_code() -> Iterator[None]:
+    """No machine code is loaded before or after a test."""
+    machine_code.cache_clear()
+    yield
+    machine_code.cache_clear()
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=150).filter(
@@ -89,9 +99,16 @@ def test_a_damaged_header_in_the_middle_is_not_the_end(tmp_path: Path, fmt: int)
         list(members(path))
 
 
+numbered = st.tuples(st.sampled_from(["0001", "0002", "7" * 18, "1" * 19]), st.sampled_from([".a", ".b/c", ".d"])).map(
+    "".join
+)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    files=st.lists(st.tuples(st.text("ab./0", min_size=1, max_size=12), st.binary(max_size=1500)), max_size=8),
+    files=st.lists(
+        st.tuples(st.one_of(st.text("ab./0", min_size=1, max_size=12), numbered), st.binary(max_size=1500)), max_size=8
+    ),
     fmt=st.sampled_from(FORMATS),
     flips=st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 255)), max_size=2),
     how=st.tuples(st.integers(1, 9), st.booleans(), st.sampled_from([0.0, 1e9])),
@@ -120,12 +137,36 @@ def test_the_quick_index_sees_what_the_slow_reader_sees(
         patch("linkwell.purge.tarindex._FIRST", at_once),
         patch("linkwell.purge.tarindex._AT_ONCE", at_once + 1),
         patch("linkwell.purge.tarindex._WAITED_SECONDS", waited),
+        patch("linkwell.purge.tarindex._FEW_WAITS", -1),
         patch("linkwell.purge.tarindex._STREAM_BYTES", 8192),
     ):
         quick = read_index(path, large=large)
     columns = (quick.start, quick.data, quick.length, quick.end, quick.is_file)
     names = [name.decode("utf-8", "surrogateescape") for name in quick.names.tolist()]
     assert list(zip(names, *(column.tolist() for column in columns), strict=True)) == slow
+    told, plain = SampleRuns.of_index(quick), SampleRuns.of(quick.names, quick.is_file)
+    assert (told.digits, told.member_keys.tolist()) == (plain.digits, plain.member_keys.tolist())
+
+
+def test_the_walk_is_compiled_only_where_it_pays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_code: None
+) -> None:
+    """An archive of middling size uses machine code that is kept, but has none made; for gigabytes it is made."""
+    monkeypatch.setenv("LINKWELL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("linkwell.purge.tarindex._KEPT_CODE_BYTES", 1)
+    path = tmp_path / "a.tar"
+    write(path, [(f"{n:04d}.{kind}", b"x" * 600) for n in range(300) for kind in ("jpg", "txt")], tarfile.USTAR_FORMAT)
+    first = read_index(path)
+    assert machine_code(make=False) is None
+    assert first.keys is None
+    made = read_index(path, large=True)
+    machine_code.cache_clear()
+    kept = read_index(path)
+    for index in (made, kept):
+        assert index.keys is not None
+        assert index.digits == 4
+        assert index.names.tolist() == first.names.tolist()
+        assert index.end.tolist() == first.end.tolist()
 
 
 def test_wiped_in_place_the_archive_is_whole_and_its_bytes_are_gone(tmp_path: Path) -> None:

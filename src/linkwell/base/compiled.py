@@ -87,7 +87,7 @@ def numbers_at(address: int, length: int) -> npt.NDArray[np.int64]:
     return numbers
 
 
-_LIBRARY = {"memcpy", "memmove", "memset", "memcmp", "bcmp"}
+_LIBRARY = {"memcpy", "memmove", "memset", "memcmp", "bcmp", "pread"}
 """Functions that every process has."""
 
 

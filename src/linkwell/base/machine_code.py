@@ -80,7 +80,7 @@ def functions_of(name: str, sources: Sequence[Path], make: Callable[[], Mapping[
     folder = cache_folder()
     if folder is None:
         return _linked(*_make_now(make))
-    path = folder / f"{name}-{hashlib.sha256(msgspec.json.encode(made)).hexdigest()[:16]}.code"
+    path = _path(folder, made)
     kept = _kept(path, made)
     if kept is None:
         with _alone(path):
@@ -90,6 +90,18 @@ def functions_of(name: str, sources: Sequence[Path], make: Callable[[], Mapping[
                 kept = _make_now(make)
                 _keep(path, _Header(made, kept[0], hashlib.sha256(kept[1]).hexdigest()), kept[1])
     return _linked(*kept)
+
+
+def kept_functions(name: str, sources: Sequence[Path]) -> dict[str, Function] | None:
+    """The same functions where an earlier process made them; None where they would have to be made."""
+    made = _made(name, sources)
+    folder = cache_folder()
+    kept = None if folder is None else _kept(_path(folder, made), made)
+    return None if kept is None else _linked(*kept)
+
+
+def _path(folder: Path, made: _Made) -> Path:
+    return folder / f"{made.name}-{hashlib.sha256(msgspec.json.encode(made)).hexdigest()[:16]}.code"
 
 
 @contextlib.contextmanager

@@ -64,7 +64,7 @@ class Copy:
 
     @cached_property
     def large(self) -> bool:
-        """Whether it has so many tar archives that compiled code, which takes 0.3 s to load, makes up for it."""
+        """Whether it has so many tar archives that machine code, which takes seconds to make, makes up for it."""
         tars = (name for unit in self.units for name in unit.files if suffix_of(name) == ".tar")
         return sum((self.root / name).stat().st_size for name in tars) >= _LARGE_BYTES
 

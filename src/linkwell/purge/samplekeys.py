@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from linkwell.purge.match import cell_of_key
+from linkwell.purge.tarindex import MOST_DIGITS, TarIndex
 
 FILLER: Final = "__purged__"
 """A member that stands where samples were, in an archive changed in its place. WebDataset passes over such names."""
 
 _KEY_DIGITS, _ROW_DIGITS = 13, 5
-_MOST_DIGITS = 18
 _DOT = ord(".")
 
 Names = npt.NDArray[np.bytes_]
@@ -59,6 +59,13 @@ class SampleRuns:
     """Of each member: bytes, or numbers of `digits` digits."""
     digits: int
     """0 where keys are bytes."""
+
+    @classmethod
+    def of_index(cls, index: TarIndex) -> "SampleRuns":
+        """From what was found in an archive."""
+        if index.keys is not None:
+            return cls(index.keys, index.digits)
+        return cls.of(index.names, index.is_file)
 
     @classmethod
     def of(cls, names: Names, is_file: Flags) -> "SampleRuns":
@@ -141,7 +148,7 @@ def cells_named(keys: Names) -> npt.NDArray[np.int64]:
 def _all_numbers(names: Names) -> tuple[npt.NDArray[np.int64] | None, int]:
     """Keys as numbers, and of how many digits; None where not all are of that form."""
     digits = names[0].find(b".") if len(names) else 0
-    if not 0 < digits <= _MOST_DIGITS:
+    if not 0 < digits <= MOST_DIGITS:
         return None, 0
     letters = np.ascontiguousarray(_letters(names)[:, : digits + 1].T)
     numbers, sound = _decimal(letters[:digits])

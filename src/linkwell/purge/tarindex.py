@@ -5,6 +5,7 @@ at once. The checks are those of `tar`, or stricter: what does not pass is read 
 """
 
 import os
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,11 +28,26 @@ _FIRST, _AT_ONCE = 256, 4_096
 _WAITED_SECONDS, _STREAMED_MEMBER_BYTES, _MEMORY_BYTES = 8e-6, 65_536, 3_000_000_000
 """A member that took longer than the first waited for a disk, which is read in a row if members are no larger than the second; what
 comes at more than the third a second comes from memory."""
+_FEW_WAITS = 2
+"""Times that this thread slept while it read a piece, at which the piece came from memory: the time went to other processes."""
+_KEPT_CODE_BYTES = 128_000_000
+"""An archive of so many bytes is walked through by machine code that is kept: to load it costs as much as some thousand members."""
 _SUM = slice(148, 156)
 _EVEN = np.uint64(0x00FF00FF00FF00FF)
 _BLANK = 0x20
 
 Numbers = npt.NDArray[np.int64]
+
+MOST_DIGITS: Final = 18
+"""Of a key that is taken for a number."""
+
+NEXT, WHY, LONGEST, DIGITS = range(4)
+"""Numbers that the compiled walk is told and tells."""
+STATE: Final = 4
+FULL, ENDED, UNUSUAL = range(3)
+"""Why it stopped: there is no more room, the end mark came, or something that is not plain."""
+NOT_YET: Final = -1
+"""Of `DIGITS`: there was no member before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +62,9 @@ class TarIndex:
     length: Numbers
     end: Numbers
     is_file: npt.NDArray[np.bool_]
+    keys: Numbers | None = None
+    """Of each member, where all are known to be numbers of `digits` digits without folder."""
+    digits: int = 0
 
 
 class Piece(NamedTuple):
@@ -58,6 +77,9 @@ class Piece(NamedTuple):
     """Where the next header is, or the end mark."""
     ended: bool
     """Whether that is the end mark."""
+    keys: Numbers | None = None
+    """Where a walk tells them: keys as numbers, good where `digits` of the last piece is not 0."""
+    digits: int = 0
 
 
 Walk = Callable[[int, int, int, int, int], Piece | None]
@@ -69,7 +91,7 @@ def read_index(path: Path, *, large: bool = False) -> TarIndex:
 
     Args:
         path: the archive.
-        large: gigabytes of archives are looked at, so that it pays to load compiled code.
+        large: gigabytes of archives are looked at, so that it pays to make machine code, which takes seconds once.
 
     Raises:
         DamagedFileError: a header is damaged, the archive is cut short, or something follows its end.
@@ -92,18 +114,17 @@ def _plain_index(path: Path, *, large: bool) -> TarIndex | None:
     size = path.stat().st_size
     if size < 2 * BLOCK or size % BLOCK:
         return None
-    walk: Walk = walk_some
-    if large:
-        from linkwell.purge.tarwalk import walk_some as walk  # noqa: PLC0415 - numba costs 0.3 s and 60 MB
+    walk = _walk_of(size, large=large)
     pieces: list[Piece] = []
-    with path.open("rb", buffering=0) as file:
+    with open(path, "rb", buffering=0, opener=_opened_to_look) as file:
         end, most, page_bytes = 0, _FIRST, _PAGE_BYTES
         while not pieces or not pieces[-1].ended:
-            started = time.monotonic()
+            started, waits = time.monotonic(), _waits()
             piece = walk(file.fileno(), size, end, most, page_bytes)
             if piece is None or not (pieces or len(piece.starts)):
                 return None
-            page_bytes = _page_bytes(page_bytes, len(piece.starts), piece.offset - end, time.monotonic() - started)
+            seconds = time.monotonic() - started if _waits() - waits > _FEW_WAITS else 0
+            page_bytes = _page_bytes(page_bytes, len(piece.starts), piece.offset - end, seconds)
             end, most = piece.offset, _AT_ONCE
             pieces.append(piece)
         tail = os.pread(file.fileno(), MAX_HEADER_BYTES, end)
@@ -118,11 +139,36 @@ def _plain_index(path: Path, *, large: bool) -> TarIndex | None:
         np.concatenate([piece.lengths for piece in pieces]),
         np.append(starts[1:], end),
         np.ones(len(starts), dtype=bool),
+        np.concatenate([keys for piece in pieces if (keys := piece.keys) is not None]) if pieces[-1].digits else None,
+        pieces[-1].digits,
     )
 
 
+def _opened_to_look(path: str, flags: int) -> int:
+    """Open a file without noting when it was read, which is a tenth of what reading a page costs; only its owner may."""
+    try:
+        return os.open(path, flags | getattr(os, "O_NOATIME", 0))
+    except PermissionError:
+        return os.open(path, flags)
+
+
+def _walk_of(size: int, *, large: bool) -> Walk:
+    """The way to walk through an archive of so many bytes."""
+    if not large and size < _KEPT_CODE_BYTES:
+        return walk_some
+    from linkwell.purge.tarcode import CompiledWalk, machine_code  # noqa: PLC0415 - llvmlite costs 0.02 s and 50 MB
+
+    function = machine_code(make=large)
+    return walk_some if function is None else CompiledWalk(function)
+
+
+def _waits() -> int:
+    """How often this thread slept, as for a disk."""
+    return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_nvcsw
+
+
 def _page_bytes(now: int, members: int, span: int, seconds: float) -> int:
-    """How much to read at a time, by how long the last piece took: what is found is the same."""
+    """How much to read at a time, by how long the last piece waited and took: what is found is the same."""
     if now == _STREAM_BYTES:
         return _PAGE_BYTES if span > _MEMORY_BYTES * seconds else now
     waited = seconds > _WAITED_SECONDS * members

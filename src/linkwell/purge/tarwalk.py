@@ -1,156 +1,198 @@
-"""The walk through the headers of a tar archive, compiled: one read and some hundred nanoseconds for a sample.
+"""The walk through the headers of a tar archive, compiled: a read of a page for a sample, and some tens of nanoseconds for a member.
 
-Sees the same as `tarindex.walk_some`. Import it only where gigabytes of archives are looked at: numba costs 0.3 s and 60 MB.
+Sees the same as `tarindex.walk_some`. Imported only to make the machine code, which `tarcode` loads and calls.
 """
 
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from numba.core import types
+from numba import types
 
-from linkwell.base.compiled import compiled, part
+from linkwell.base.compiled import bytes_at, numbers_at, part
 from linkwell.purge.tar import BLOCK
-from linkwell.purge.tarindex import NAME, Piece, as_names
+from linkwell.purge.tarindex import DIGITS, ENDED, FULL, LONGEST, MOST_DIGITS, NAME, NEXT, NOT_YET, STATE, UNUSUAL, WHY
 
 _WORDS: Final = BLOCK // 8
-_FULL, _END, _UNUSUAL = 0, 1, 2
-_EVEN: Final = np.uint64(0x00FF00FF00FF00FF)
-_EIGHT: Final = np.uint64(8)
-_ZERO, _BLANK = 48, 32
+_EVEN: Final = 0x00FF00FF00FF00FF
+_STEPS: Final = 64
+"""No more is read at a time than the last headers took, as copying it costs; so many parts of a page less with each read."""
+_ZERO, _BLANK, _DOT, _SLASH = 48, 32, 46, 47
 
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
 
-# Resolved by name when the code is loaded, so that it can be kept; reading through a map instead would kill the process on a disk error.
-_pread: Any = types.ExternalFunction("pread", types.intp(types.int32, types.voidptr, types.uintp, types.int64))
+# Resolved by name when the code is loaded; reading through a map instead would kill the process on a disk error.
+_pread: Any = types.ExternalFunction("pread", types.int64(types.int32, types.int64, types.int64, types.int64))
 
 
 @part
-def _number(page: Bytes, first: int, digits: int) -> int:
+def _number(header: Bytes, first: int, digits: int) -> int:
     """An octal number of exactly so many digits; -1 where there is anything else."""
     value = 0
+    wrong = 0
     for place in range(first, first + digits):
-        digit = int(page[place]) - _ZERO
-        if digit < 0 or digit > 7:
-            return -1
+        digit = int(header[place]) ^ _ZERO
+        wrong |= digit
         value = value * 8 + digit
-    return value
+    return -1 if wrong > 7 else value
 
 
 @part
-def _is_plain(page: Bytes, words: Words, first: int) -> bool:
-    """Whether a header is that of a plain file, its name in its field alone, with the right sum of its bytes."""
-    even = odd = np.uint64(0)
-    at = first // 8
-    for place in range(at, at + _WORDS):
+def _sum(header: Bytes, words: Numbers) -> int:
+    """The sum of the bytes of a header, its own field taken as blanks."""
+    both = 0
+    for place in range(_WORDS):
         word = words[place]
-        even += word & _EVEN
-        odd += (word >> _EIGHT) & _EVEN
-    both = even + odd  # four sums of at most 128 bytes each
+        both += (word & _EVEN) + ((word >> 8) & _EVEN)  # four sums, each of at most 128 bytes
     total = 8 * _BLANK
     for _ in range(4):
-        total += int(both & np.uint64(0xFFFF))
-        both >>= np.uint64(16)
-    for place in range(first + 148, first + 156):
-        total -= int(page[place])
-    kind, behind = page[first + 156], page[first + 135]
+        total += both & 0xFFFF
+        both >>= 16
+    for place in range(148, 156):
+        total -= int(header[place])
+    return total
+
+
+@part
+def _is_plain(header: Bytes, words: Numbers) -> bool:
+    """Whether a header is that of a plain file, its name in its field alone, with the right sum of its bytes."""
+    kind, behind = header[156], header[135]
     return (
-        _number(page, first + 148, 6) == total
+        _number(header, 148, 6) == _sum(header, words)
         and (kind == _ZERO or kind == 0)
-        and page[first + 345] == 0
+        and header[345] == 0
         and (behind == 0 or behind == _BLANK)
     )
 
 
 @part
-def _copy_name(page: Bytes, words: Words, first: int, names: Bytes, member: int) -> int:
-    """Copy a name to where zeros are; returns its length, -1 where something stands behind its end."""
+def _copy_name(header: Bytes, words: Numbers, name: Bytes) -> int:
+    """Copy a name, and zeros behind it; returns its length, -1 where something stands behind its end."""
     length = 0
-    while length < NAME and page[first + length] != 0:
-        names[member, length] = page[first + length]
+    while length < NAME and header[length] != 0:
+        name[length] = header[length]
         length += 1
-    rest = np.uint8(0)
+    for place in range(length, NAME):
+        name[place] = 0
+    rest = 0
     whole = min((length + 7) // 8 * 8, NAME)
     for place in range(length, whole):
-        rest |= page[first + place]
-    left = np.uint64(0)
-    for place in range((first + whole) // 8, (first + NAME) // 8):
-        left |= words[place]
+        rest |= int(header[place])
+    for place in range((length + 7) // 8, NAME // 8):
+        rest |= words[place]
     for place in range(max(whole, NAME - NAME % 8), NAME):
-        rest |= page[first + place]
-    return length if rest == 0 and left == 0 else -1
+        rest |= int(header[place])
+    return length if rest == 0 else -1
 
 
-@compiled()
-def walk(
+@part
+def _key(name: Bytes, length: int, keys: Numbers, member: int) -> int:
+    """Write the number that a name begins with; returns of how many digits, 0 where that is not all of its key or it has a folder."""
+    digits = value = 0
+    while digits < length and digits <= MOST_DIGITS:
+        digit = int(name[digits]) - _ZERO
+        if digit < 0 or digit > 9:
+            break
+        value = value * 10 + digit
+        digits += 1
+    if digits == length or digits > MOST_DIGITS or name[digits] != _DOT:
+        return 0
+    for place in range(digits, length):
+        if name[place] == _SLASH:
+            return 0
+    keys[member] = value
+    return digits
+
+
+@part
+def _walk(
     descriptor: int,
     size: int,
-    page: Bytes,
-    words: Words,
-    state: Numbers,
+    page: int,
+    page_bytes: int,
+    most: int,
     starts: Numbers,
     lengths: Numbers,
-    names: Bytes,
+    keys: Numbers,
+    names: int,
+    state: Numbers,
 ) -> int:
-    """Walk on from `state[0]`, until the end mark, anything unusual, or as many members as there is room for.
+    offset = base = last = state[NEXT]
+    have, want = 0, page_bytes
+    for count in range(most):
+        if offset + BLOCK > base + have:
+            if offset + BLOCK <= base + page_bytes:
+                want = page_bytes  # too little was read
+            else:
+                want = max(last + BLOCK - base, want - page_bytes // _STEPS)
+            have = _pread(np.int32(descriptor), page, want, offset)
+            base = offset
+            if have < BLOCK:
+                state[WHY] = UNUSUAL
+                return count
+        header = bytes_at(page + offset - base, BLOCK)
+        words = numbers_at(page + offset - base, _WORDS)
+        if header[0] == 0:
+            state[NEXT], state[WHY] = offset, ENDED
+            return count
+        last = offset
+        name = bytes_at(names + count * NAME, NAME)
+        length = _number(header, 124, 11)
+        letters = _copy_name(header, words, name)
+        if length < 0 or letters < 0 or not _is_plain(header, words):
+            state[WHY] = UNUSUAL
+            return count
+        state[LONGEST] = max(state[LONGEST], letters)
+        if state[DIGITS]:
+            digits = _key(name, letters, keys, count)
+            state[DIGITS] = digits if state[DIGITS] in (digits, NOT_YET) else 0
+        starts[count], lengths[count] = offset, length
+        offset += BLOCK + (length + BLOCK - 1) // BLOCK * BLOCK
+        if offset >= size:
+            state[WHY] = UNUSUAL
+            return count
+    state[NEXT], state[WHY] = offset, FULL
+    return most
+
+
+def walk_at(
+    descriptor: int,
+    size: int,
+    page: int,
+    page_bytes: int,
+    most: int,
+    starts: int,
+    lengths: int,
+    keys: int,
+    names: int,
+    state: int,
+) -> int:
+    """Walk on from `NEXT`, until the end mark, anything unusual, or as many members as there is room for; returns how many were found.
 
     Args:
         descriptor: of the archive.
         size: of the archive, bytes.
-        page: (whole blocks) read into; nothing in it is kept from call to call.
-        words: the same memory.
-        state: (3): where to go on; filled with where the next header is, how it ended, and how long the longest name is.
-        starts: (members), filled: where headers are.
-        lengths: (members), filled: bytes of data.
-        names: (members, NAME) of zeros, filled.
-
-    Returns:
-        how many members were found.
+        page: address of memory that is read into; nothing in it is kept from call to call.
+        page_bytes: of it, whole blocks.
+        most: members there is room for.
+        starts: address of numbers (most), filled: where headers are.
+        lengths: address of numbers (most), filled: bytes of data.
+        keys: address of numbers (most), filled: keys, as long as all of them are numbers of as many digits.
+        names: address of bytes (most, NAME), filled, with zeros behind each.
+        state: address of numbers (STATE): `NEXT` says where to go on, and is brought up to date; `WHY` is filled with how it ended, and
+            `LONGEST` with how long the longest name is; `DIGITS` is brought up to date: `NOT_YET` before the first member, 0 once
+            keys are not numbers of as many digits each.
     """
-    offset = state[0]
-    base, have = offset, 0
-    count = 0
-    while count < len(starts):
-        if offset + BLOCK > base + have:
-            have = _pread(descriptor, page.ctypes, len(page), offset)
-            base = offset
-            if have < BLOCK:
-                state[1] = _UNUSUAL
-                return count
-        first = offset - base
-        if page[first] == 0:
-            state[0], state[1] = offset, _END
-            return count
-        length = _number(page, first + 124, 11)
-        if length < 0 or not _is_plain(page, words, first):
-            state[1] = _UNUSUAL
-            return count
-        letters = _copy_name(page, words, first, names, count)
-        if letters < 0:
-            state[1] = _UNUSUAL
-            return count
-        state[2] = max(state[2], letters)
-        starts[count], lengths[count] = offset, length
-        count += 1
-        offset += BLOCK + (length + BLOCK - 1) // BLOCK * BLOCK
-        if offset >= size:
-            state[1] = _UNUSUAL
-            return count
-    state[0], state[1] = offset, _FULL
-    return count
-
-
-def walk_some(descriptor: int, size: int, offset: int, most: int, page_bytes: int) -> Piece | None:
-    """The next members of a plain archive; None where one is not plain."""
-    words = np.empty(page_bytes // 8, np.uint64)
-    state = np.array([offset, _FULL, 0], np.int64)
-    starts, lengths = np.empty(most, np.int64), np.empty(most, np.int64)
-    names = np.zeros((most, NAME), np.uint8)
-    count = walk(descriptor, size, words.view(np.uint8), words, state, starts, lengths, names)
-    if state[1] == _UNUSUAL:
-        return None
-    return Piece(
-        as_names(names[:count], int(state[2])), starts[:count], lengths[:count], int(state[0]), bool(state[1] == _END)
+    return _walk(
+        descriptor,
+        size,
+        page,
+        page_bytes,
+        most,
+        numbers_at(starts, most),
+        numbers_at(lengths, most),
+        numbers_at(keys, most),
+        names,
+        numbers_at(state, STATE),
     )

@@ -98,7 +98,7 @@ def scan_tar(
         DamagedFileError: the archive or a member's JSON does not read.
     """
     index = read_index(path, large=large)
-    runs = SampleRuns.of(index.names, index.is_file)
+    runs = SampleRuns.of_index(index)
     known = runs.among(listed)
     hit = runs.among(listed_hits)
     if keys_name_cells:
