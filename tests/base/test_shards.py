@@ -16,6 +16,7 @@ from linkwell.base.errors import DamagedFileError, MissingError, StorageError
 from linkwell.base.shards import (
     ParquetWriter,
     atomic_path,
+    atomic_paths,
     read_tables,
     sweep,
     temporary_path,
@@ -66,6 +67,27 @@ def test_a_disk_that_is_full_only_at_the_sync_leaves_nothing(tmp_path: Path, mon
         write_bytes(final, b"new")
     assert final.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_some_files_are_written_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All have their place when all are synced; where one cannot be, what stood there stands, and nothing else."""
+    finals = [tmp_path / "run" / name for name in "ab"]
+
+    def write(content: bytes) -> None:
+        with atomic_paths(finals) as temporaries:
+            for temporary in temporaries:
+                temporary.write_bytes(content)
+                assert not any(final.exists() and final.read_bytes() == content for final in finals)
+
+    def full(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == temporary_path(finals[1]).name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write(b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        write(b"new")
+    assert {path.name: path.read_bytes() for path in finals[0].parent.iterdir()} == {"a": b"old", "b": b"old"}
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:

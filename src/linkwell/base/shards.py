@@ -8,7 +8,8 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -71,8 +72,7 @@ def commit(temporary: Path, final: Path) -> None:
             temporary.replace(final)
             sync_folder(final.parent)
             return
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        _sync_file(temporary)
         temporary.replace(final)
         sync_folder(final.parent)
 
@@ -103,6 +103,36 @@ def atomic_path(final: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_paths(finals: Sequence[Path]) -> Iterator[list[Path]]:
+    """Yield a temporary path for each of some files of one folder; on success all are synced, side by side, and then renamed in order.
+
+    Raises:
+        StorageError: the disk is full, read-only or not permitted.
+    """
+    folder = finals[0].parent
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    temporaries = [temporary_path(final) for final in finals]
+    try:
+        with storage_errors(folder):
+            yield temporaries
+            with ThreadPoolExecutor(len(finals)) as pool:
+                list(pool.map(_sync_file, temporaries))
+            for temporary, final in zip(temporaries, finals, strict=True):
+                temporary.replace(final)
+            sync_folder(folder)
+    except BaseException:
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def write_bytes(final: Path, data: bytes, mode: int = 0o644) -> None:

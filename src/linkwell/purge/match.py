@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from linkwell.base.errors import FormatError
 from linkwell.base.ids import LINK_ID_BYTES, link_ids
 from linkwell.base.schema import FOREIGN_ALIASES
-from linkwell.base.shards import atomic_path, write_array
+from linkwell.base.shards import atomic_paths, write_array
 from linkwell.recall import Recalled, id_array
 
 _CELL_KEY_DIGITS = 13
@@ -78,9 +78,10 @@ class Wanted:
         """Write everything as plain arrays, for the processes of a run to map."""
         loose = self.ids if self.loose is None else self.loose
         arrays = (self.cells, self.ids, loose, *self.alias_arrays)
-        for name, array in zip(_FILES, arrays, strict=True):
-            with atomic_path(_file(folder, name)) as temporary, temporary.open("wb") as file:
-                write_array(file, array)
+        with atomic_paths([_file(folder, name) for name in _FILES]) as temporaries:
+            for temporary, array in zip(temporaries, arrays, strict=True):
+                with temporary.open("wb") as file:
+                    write_array(file, array)
 
     @property
     def alias_arrays(self) -> tuple[npt.NDArray[Any], ...]:

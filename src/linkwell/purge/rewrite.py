@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -24,7 +25,7 @@ from linkwell.purge.note import Note, finish, note_path, read_note, write_note
 from linkwell.purge.receipt import FileRecord
 from linkwell.purge.records import after_note, folder_record, record_of, records_of
 from linkwell.purge.seen import Seen
-from linkwell.purge.unit import InPlaceKind, Kind, Scan, Sight, Unit
+from linkwell.purge.unit import InPlaceKind, Kind, Scan, Sight, Unit, suffix_of
 
 RECORD = "record.json"
 _OWNER_CAN_WRITE = 0o200
@@ -92,11 +93,10 @@ def _purge(sight: Sight, unit: Unit, path: Path, *, hash_all: bool, in_place: In
     noted_at_all = False
     try:
         planned = _planned(scan, before)
-        for touch in scan.touched:
-            if touch.name not in changing:
-                temporary, new = _write(kind, sight, scan, planned[touch.name])
-                moves.append((temporary, touch.name))
-                planned[touch.name] = new
+        fresh = [planned[touch.name] for touch in scan.touched if touch.name not in changing]
+        for temporary, new in _write_all(kind, sight, scan, fresh):
+            moves.append((temporary, new.name))
+            planned[new.name] = new
         if changing:
             rows = {t.name: t.rows for t in scan.touched if t.name in changing}
             rows |= {name: count for name, count in rows_at_first.items() if name in rows}
@@ -183,6 +183,29 @@ def _change(
                 bytes_after=now.bytes_after,
             )
     return changed
+
+
+def _write_all(kind: Kind, sight: Sight, scan: Scan, planned: list[FileRecord]) -> list[tuple[str, FileRecord]]:
+    """Write some files anew, as `_write` does, in their order; where one cannot be, none is left.
+
+    What stands beside a tar, which comes first, is written while the tar is copied and synced: that takes time, but no memory.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    has_tar = any(suffix_of(each.name) == ".tar" for each in planned)
+    pool = ThreadPoolExecutor(2 if has_tar else 1)
+    writing = [pool.submit(_write, kind, sight, scan, each) for each in planned]
+    try:
+        return [each.result() for each in writing]
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        for each in writing:
+            if not each.cancelled() and each.exception() is None:
+                (sight.root / each.result()[0]).unlink(missing_ok=True)
+        raise
+    finally:
+        pool.shutdown()
 
 
 def _write(kind: Kind, sight: Sight, scan: Scan, planned: FileRecord) -> tuple[str, FileRecord]:
