@@ -102,12 +102,14 @@ def test_a_damaged_header_in_the_middle_is_not_the_end(tmp_path: Path, fmt: int)
 numbered = st.tuples(st.sampled_from(["0001", "0002", "7" * 18, "1" * 19]), st.sampled_from([".a", ".b/c", ".d"])).map(
     "".join
 )
+long = st.integers(86, 100).map("a".__mul__)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     files=st.lists(
-        st.tuples(st.one_of(st.text("ab./0", min_size=1, max_size=12), numbered), st.binary(max_size=1500)), max_size=8
+        st.tuples(st.one_of(st.text("ab./0", min_size=1, max_size=12), numbered, long), st.binary(max_size=1500)),
+        max_size=8,
     ),
     fmt=st.sampled_from(FORMATS),
     flips=st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 255)), max_size=2),

@@ -15,6 +15,8 @@ from linkwell.purge.tarindex import DIGITS, ENDED, FULL, LONGEST, MOST_DIGITS, N
 
 _WORDS: Final = BLOCK // 8
 _EVEN: Final = 0x00FF00FF00FF00FF
+_ONES, _HIGHEST = 0x0101010101010101, -0x7F7F7F7F7F7F7F80
+"""Of every byte the lowest bit, and the highest: with them a word tells whether a byte of it is 0."""
 _STEPS: Final = 64
 """No more is read at a time than the last headers took, as copying it costs; so many parts of a page less with each read."""
 _ZERO, _BLANK, _DOT, _SLASH = 48, 32, 46, 47
@@ -69,20 +71,22 @@ def _is_plain(header: Bytes, words: Numbers) -> bool:
 @part
 def _copy_name(header: Bytes, words: Numbers, name: Bytes) -> int:
     """Copy a name, and zeros behind it; returns its length, -1 where something stands behind its end."""
-    length = 0
+    for place in range(NAME):
+        name[place] = header[place]
+    whole = 0
+    while whole < NAME // 8 and not (words[whole] - _ONES) & ~words[whole] & _HIGHEST:
+        whole += 1
+    length = 8 * whole
     while length < NAME and header[length] != 0:
-        name[length] = header[length]
         length += 1
-    for place in range(length, NAME):
-        name[place] = 0
     rest = 0
-    whole = min((length + 7) // 8 * 8, NAME)
-    for place in range(length, whole):
+    for place in range(length, min(8 * whole + 8, NAME)):
         rest |= int(header[place])
-    for place in range((length + 7) // 8, NAME // 8):
+    for place in range(whole + 1, NAME // 8):
         rest |= words[place]
-    for place in range(max(whole, NAME - NAME % 8), NAME):
-        rest |= int(header[place])
+    if whole < NAME // 8:
+        for place in range(NAME // 8 * 8, NAME):
+            rest |= int(header[place])
     return length if rest == 0 else -1
 
 

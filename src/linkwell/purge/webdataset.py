@@ -225,8 +225,10 @@ def _unusual(content: bytes, where: str) -> dict[str, Any]:
 
 def _unwiped(path: Path, index: TarIndex) -> list[tuple[int, int]]:
     """Fillers that a killed run left with the bytes of samples in them."""
-    fillers = np.flatnonzero(index.names == FILLER.encode())
     found: list[tuple[int, int]] = []
+    if index.keys is not None:  # all names begin with a digit
+        return found
+    fillers = np.flatnonzero(index.names == FILLER.encode())
     if not len(fillers):
         return found
     with path.open("rb", buffering=0) as file:
