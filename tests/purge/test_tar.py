@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from linkwell.base.errors import DamagedFileError, DataError, FormatError
@@ -115,6 +115,8 @@ long = st.integers(86, 100).map("a".__mul__)
     flips=st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 255)), max_size=2),
     how=st.tuples(st.integers(1, 9), st.booleans(), st.sampled_from([0.0, 1e9])),
 )
+@example(files=[("0", b"")], fmt=tarfile.USTAR_FORMAT, flips=[(154, 1)], how=(1, False, 0.0))
+@example(files=[("0", b"")], fmt=tarfile.USTAR_FORMAT, flips=[(155, 1)], how=(1, True, 0.0))
 def test_the_quick_index_sees_what_the_slow_reader_sees(
     tmp_path: Path,
     files: list[tuple[str, bytes]],

@@ -228,7 +228,7 @@ def _octal(digits: npt.NDArray[np.uint8]) -> Numbers:
 
 def _all_plain(headers: npt.NDArray[np.uint8]) -> bool:
     """Whether all are headers of plain files with the right sum of bytes: name in its field alone, nothing behind its end."""
-    kinds, behind = headers[:, 156], headers[:, 135]
+    kinds, behind = headers[:, 156], headers[:, [135, 154, 155]]
     return bool(
         (_octal(headers[:, 148:154]) == _sums(headers)).all()
         and ((kinds == ord("0")) | (kinds == 0)).all()

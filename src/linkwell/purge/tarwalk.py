@@ -57,14 +57,22 @@ def _sum(header: Bytes, words: Numbers) -> int:
 
 
 @part
+def _is_end(byte: int) -> bool:
+    """Whether a byte may stand behind a number."""
+    return byte == 0 or byte == _BLANK
+
+
+@part
 def _is_plain(header: Bytes, words: Numbers) -> bool:
     """Whether a header is that of a plain file, its name in its field alone, with the right sum of its bytes."""
-    kind, behind = header[156], header[135]
+    kind = header[156]
     return (
         _number(header, 148, 6) == _sum(header, words)
         and (kind == _ZERO or kind == 0)
         and header[345] == 0
-        and (behind == 0 or behind == _BLANK)
+        and _is_end(header[135])
+        and _is_end(header[154])
+        and _is_end(header[155])
     )
 
 
