@@ -117,6 +117,8 @@ long = st.integers(86, 100).map("a".__mul__)
 )
 @example(files=[("0", b"")], fmt=tarfile.USTAR_FORMAT, flips=[(154, 1)], how=(1, False, 0.0))
 @example(files=[("0", b"")], fmt=tarfile.USTAR_FORMAT, flips=[(155, 1)], how=(1, True, 0.0))
+@example(files=[("a" * 100, b""), ("b" * 100, b"")], fmt=tarfile.USTAR_FORMAT, flips=[], how=(1, True, 0.0))
+@example(files=[("0", b""), ("a" * 100, b""), ("0", b""), ("0", b"")], fmt=0, flips=[], how=(1, True, 0.0))
 def test_the_quick_index_sees_what_the_slow_reader_sees(
     tmp_path: Path,
     files: list[tuple[str, bytes]],

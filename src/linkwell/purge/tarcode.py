@@ -50,8 +50,10 @@ class CompiledWalk:
         if state[WHY] == UNUSUAL:
             return None
         self._digits = int(state[DIGITS])
+        # Names of full length are not copied otherwise, and the memory is used again.
+        names = self._names[: count * NAME].reshape(count, NAME)[:, : max(int(state[LONGEST]), 1)].copy()
         return Piece(
-            as_names(self._names[: count * NAME].reshape(count, NAME), int(state[LONGEST])),
+            as_names(names, int(state[LONGEST])),
             starts[:count],
             lengths[:count],
             int(state[NEXT]),
