@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
 
 from linkwell.base.machine_code import cache_folder
 
@@ -58,11 +58,12 @@ def part(function: F) -> F:
     return cast("F", numba.njit(**options)(function))
 
 
-def _intrinsic(function: Callable[..., Any]) -> Callable[[int], Any]:
-    return cast("Callable[[int], Any]", intrinsic(function))
+def intrinsic(function: Callable[..., Any]) -> Callable[..., int]:
+    """A decorator: what the function generates, for use inside compiled ones; see numba's own `intrinsic`, which has no types."""
+    return cast("Callable[..., int]", numba_intrinsic(function))
 
 
-@_intrinsic
+@intrinsic
 def _pointer(_context: Any, _address: Any) -> Any:
     def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())

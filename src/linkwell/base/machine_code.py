@@ -73,7 +73,7 @@ def functions_of(name: str, sources: Sequence[Path], make: Callable[[], Mapping[
 
     Args:
         name: of the code, as part of a file name.
-        sources: all files that the code is made from, as a change in any must make it anew.
+        sources: all files that the code is made from, besides `compiled`, as a change in any must make it anew.
         make: returns functions for `compiled.object_code`; asked only where nothing is kept, so that it may import numba.
     """
     made = _made(name, sources)
@@ -130,7 +130,7 @@ def _arguments(function: Function) -> int:
 
 def _made(name: str, sources: Sequence[Path]) -> _Made:
     digest = hashlib.sha256()
-    for path in sources:
+    for path in (Path(__file__).with_name("compiled.py"), *sources):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return _Made(
         format=_FORMAT,

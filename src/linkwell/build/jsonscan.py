@@ -9,14 +9,13 @@ bytes behind the last record have to be there, and 0, as 32 bytes are looked at 
 
 from collections.abc import Callable
 from functools import reduce
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from linkwell.base.compiled import part
+from linkwell.base.compiled import intrinsic, part
 from linkwell.build.watfacts import Bytes
 
 _MAX_DEPTH = 40
@@ -27,10 +26,6 @@ _SPACE = 32
 
 AT_ONCE = 32
 _LETTERS_OF_WORD = 8
-
-
-def _intrinsic(function: Callable[..., Any]) -> Callable[..., int]:
-    return cast("Callable[..., int]", intrinsic(function))
 
 
 def _loaded(context: Any, builder: Any, signature: Any, arguments: Any, kind: Any) -> Any:
@@ -65,7 +60,7 @@ def _before(mark: Callable[..., Any]) -> Callable[[Bytes, int], int]:
 
         return types.int64(data, at), generate
 
-    return _intrinsic(count)
+    return intrinsic(count)
 
 
 def _ends_plain(builder: Any, every: Any, loaded: Any) -> Any:
@@ -102,7 +97,7 @@ def _until(*words: tuple[int, bytes]) -> Callable[[Bytes, int], int]:
     return _before(mark)
 
 
-@_intrinsic
+@intrinsic
 def _copy_some(_context: Any, data: Any, at: Any, out: Any, to: Any) -> Any:
     """Write the 32 bytes from `at` on to `out`."""
 
@@ -125,7 +120,7 @@ _INFO_MIDDLE = 8
 _until_info = _until((0, bytes(_INFO[_INFO_MIDDLE : _INFO_MIDDLE + 4])))
 
 
-@_intrinsic
+@intrinsic
 def word_at(_context: Any, data: Any, at: Any) -> Any:
     """The eight bytes from `at` on as a number, the first one lowest."""
 

@@ -42,7 +42,7 @@ _REJECTED = (
 )
 
 _SOURCES = ("jsonscan", "plainurls", "watfacts", "watscan", "watunpack", "watwalk")
-"""Modules that the machine code is made from, besides `compiled`."""
+"""Modules that the machine code is made from."""
 
 
 def _make() -> dict[str, Function]:
@@ -56,8 +56,7 @@ def _make() -> dict[str, Function]:
 def machine_code() -> dict[str, Function]:
     """The compiled functions, by name: `scan` is `watscan.scan_at`, `unpack` is `watunpack.unpack_at`."""
     here = Path(__file__)
-    compiled = here.parents[1] / "base" / "compiled.py"
-    return functions_of("wat", [compiled, *(here.with_name(f"{each}.py") for each in _SOURCES)], _make)
+    return functions_of("wat", [here.with_name(f"{each}.py") for each in _SOURCES], _make)
 
 
 class WatRecords:

@@ -3,15 +3,13 @@
 What is told of a record is what `members.split` would tell; whatever is not a usual metadata record, it is asked about.
 """
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from linkwell.base.compiled import bytes_at, numbers_at, part
+from linkwell.base.compiled import bytes_at, intrinsic, numbers_at, part
 from linkwell.build.jsonscan import byte_at, equals, holds_info
 from linkwell.build.watfacts import (
     AT,
@@ -45,11 +43,7 @@ _END = np.frombuffer(b"\r\n\r\n", np.uint8)
 _FIRST_LINE_BYTES = len(b"WARC/1.0")
 
 
-def _intrinsic(function: Callable[..., Any]) -> Callable[..., int]:
-    return cast("Callable[..., int]", intrinsic(function))
-
-
-@_intrinsic
+@intrinsic
 def _decompress(
     _context: Any, _function: Any, _unpacker: Any, _source: Any, _size: Any, _target: Any, _room: Any, _told: Any
 ) -> Any:

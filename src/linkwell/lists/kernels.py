@@ -262,7 +262,7 @@ def _search_tables(  # noqa: C901, PLR0912, PLR0917 - loops inside loops, which 
                     limit = np.uint16(both - count_bits(MASKS[first + number]))
                     place, end = places[number], ends[number]
                     while place < end and left >= 0:
-                        near = compare_lanes(sketches, place, sketch, limit)
+                        near: Number = compare_lanes(sketches, place, sketch, limit)
                         if end - place < LANES:
                             near &= np.uint32((1 << (end - place)) - 1)  # what follows is another bucket's
                         while near:

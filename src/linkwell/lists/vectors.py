@@ -1,21 +1,17 @@
 """Instructions that numba has no words for: counting bits, comparing 32 sketches at a time, asking for memory ahead. For compiled code only."""
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
+
+from linkwell.base.compiled import intrinsic
 
 LANES = 32
 """Sketches that are compared at a time."""
 
 
-def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
-    return cast("Callable[..., Any]", intrinsic(function))
-
-
-@_intrinsic
+@intrinsic
 def count_bits(_context: Any, number: Any) -> Any:
     """The bits of an unsigned number that are set: one instruction, which also works on whole vectors."""
 
@@ -25,7 +21,7 @@ def count_bits(_context: Any, number: Any) -> Any:
     return number(number), generate
 
 
-@_intrinsic
+@intrinsic
 def compare_lanes(_context: Any, _sketches: Any, _place: Any, _sketch: Any, _limit: Any) -> Any:
     """Of the 32 sketches from a place on, which are within a limit of one: a bit each, the first lowest. Four instructions.
 
@@ -50,7 +46,7 @@ def compare_lanes(_context: Any, _sketches: Any, _place: Any, _sketch: Any, _lim
     return types.uint32(_sketches, types.int64, types.uint16, types.uint16), generate
 
 
-@_intrinsic
+@intrinsic
 def fetch(_context: Any, _array: Any, _place: Any) -> Any:
     """Ask for a line of memory before it is needed."""
 
@@ -66,7 +62,7 @@ def fetch(_context: Any, _array: Any, _place: Any) -> Any:
     return types.int64(_array, types.int64), generate
 
 
-@_intrinsic
+@intrinsic
 def lowest_bit(_context: Any, number: Any) -> Any:
     """The place of the lowest bit that is set."""
 

@@ -9,7 +9,7 @@ from linkwell.base.machine_code import Function, functions_of, kept_functions
 from linkwell.purge.tarindex import DIGITS, ENDED, LONGEST, NAME, NEXT, NOT_YET, STATE, UNUSUAL, WHY, Piece, as_names
 
 _SOURCES = ("tar", "tarindex", "tarwalk")
-"""Modules that the machine code is made from, besides `compiled`."""
+"""Modules that the machine code is made from."""
 
 
 def _make() -> dict[str, Function]:
@@ -22,7 +22,7 @@ def _make() -> dict[str, Function]:
 def machine_code(*, make: bool) -> Function | None:
     """`tarwalk.walk_at` compiled; None where no earlier process made it and this one is not to, which takes seconds."""
     here = Path(__file__)
-    sources = [here.parents[1] / "base" / "compiled.py", *(here.with_name(f"{each}.py") for each in _SOURCES)]
+    sources = [here.with_name(f"{each}.py") for each in _SOURCES]
     functions = functions_of("tar", sources, _make) if make else kept_functions("tar", sources)
     return None if functions is None else functions["walk"]
 
