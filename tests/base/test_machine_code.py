@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from linkwell.base import machine_code
+from linkwell.base.code_cache import cache_folder
 from linkwell.base.compiled import bytes_at, numbers_at, object_code
-from linkwell.base.machine_code import Function, cache_folder, functions_of
+from linkwell.base.machine_code import Function, functions_of
 
 
 def _sum_of(numbers: int, count: int, letters: int, length: int) -> int:

@@ -19,14 +19,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic as numba_intrinsic
 
-from linkwell.base.machine_code import cache_folder
+from linkwell.base.code_cache import cache_folder
 
 F = TypeVar("F", bound=Callable[..., object])
 
 _CACHED = cache_folder()
-
-IS_CACHED = _CACHED is not None
-"""Whether compiled code is kept for the next process."""
 
 
 def compiled(*parts: ModuleType) -> Callable[[F], F]:

@@ -13,7 +13,6 @@ import ctypes
 import fcntl
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -22,13 +21,13 @@ from typing import Any
 import llvmlite.binding as llvm
 import msgspec
 
+from linkwell.base.code_cache import cache_folder
 from linkwell.base.errors import StorageError
 from linkwell.base.shards import write_bytes
 
 Function = Callable[..., int]
 """Of whole numbers of 64 bits, of which some are addresses. While it runs, other threads of Python do too."""
 
-_CACHE_VARIABLE = "LINKWELL_CACHE"
 _FORMAT = 1
 _KEPT = 8
 """Files of one name that are kept: of other versions, or processors that share a home."""
@@ -53,19 +52,6 @@ class _Header(msgspec.Struct, frozen=True):
     made: _Made
     functions: dict[str, int]
     code_sha256: str
-
-
-def cache_folder() -> Path | None:
-    """A folder that only this user writes, or None."""
-    given = os.environ.get(_CACHE_VARIABLE) or os.environ.get("XDG_CACHE_HOME")
-    try:
-        folder = (Path(given) if given else Path.home() / ".cache") / "linkwell" / "compiled"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-    except (OSError, RuntimeError):
-        return None
-    mine = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return folder if mine and os.access(folder, os.W_OK) else None
 
 
 def functions_of(name: str, sources: Sequence[Path], make: Callable[[], Mapping[str, Function]]) -> dict[str, Function]:
